@@ -1,0 +1,3 @@
+"""Hypern: background tasks that a web developer can rely on."""
+
+__version__ = "0.1.0"
