@@ -1,0 +1,1 @@
+"""Where tasks are kept. A store knows nothing of functions, threads or HTTP."""

@@ -1,0 +1,211 @@
+"""The store in this process's memory: objects as they are, gone when the process ends."""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import threading
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from hypern.errors import QueueFull
+from hypern.records import Lane, Progress, Settlement, TaskRecord, TaskStatus
+from hypern.stores.base import Cancellation, Store
+from hypern.stores.ready import ReadyQueue
+
+# Bound once: reading a member from its enum class costs as much as the rest of a line.
+PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+
+# Cancelled tasks stay in their queue until it is their turn; above this many, and above half of a
+# queue, they are swept out of it.
+_SWEEP_AT = 1000
+
+# So many delayed tasks fall due under one hold of the lock; submitting must not wait for a million.
+_RELEASE_AT_ONCE = 500
+
+
+class MemoryStore(Store):
+    """`capacity`: the most tasks that may be PENDING. `keep`, `keep_seconds`: ended tasks are kept at
+    most this many and this long; the oldest go first, by number at once, by age at `prune`."""
+
+    def __init__(self, capacity: int = 1000, keep: int = 10_000, keep_seconds: float = 3600.0) -> None:
+        self._capacity = capacity
+        self._keep = keep
+        self._keep_seconds = keep_seconds
+        self._lock = threading.Lock()
+        self._records: dict[str, TaskRecord] = {}
+        self._ready = {lane: ReadyQueue() for lane in Lane}
+        self._delayed: list[tuple[float, int, TaskRecord]] = []
+        self._delayed_added = 0
+        self._ended: deque[TaskRecord] = deque()
+        self._cancelled_in_queue = 0
+        self._pending = 0
+        self._running = 0
+        self._ended_count = {TaskStatus.COMPLETED: 0, TaskStatus.FAILED: 0, TaskStatus.CANCELLED: 0}
+
+    def add(self, record: TaskRecord) -> bool:
+        with self._lock:
+            if record.id in self._records:
+                return False
+            if self._pending >= self._capacity:
+                raise QueueFull(self._capacity)
+            self._records[record.id] = record
+            self._pending += 1
+            if record.due is None:
+                self._ready[record.lane].push(record)
+            else:
+                self._delay(record)
+            return True
+
+    def claim(self, lane: Lane, limit: int, wall: float) -> Sequence[TaskRecord]:
+        claimed: list[TaskRecord] = []
+        ready = self._ready[lane]
+        with self._lock:
+            while len(claimed) < limit:
+                record = ready.pop()
+                if record is None:
+                    break
+                if record.status is not PENDING:
+                    self._cancelled_in_queue -= 1
+                    continue
+                self._pending -= 1
+                self._running += 1
+                record.status = RUNNING
+                record.attempt += 1
+                record.started_at = wall
+                claimed.append(record)
+        return claimed
+
+    def has_ready(self, lane: Lane) -> bool:
+        return len(self._ready[lane]) > 0
+
+    def finish(self, task_id: str, attempt: int, settlement: Settlement, wall: float) -> bool:
+        with self._lock:
+            record = self._running_attempt(task_id, attempt)
+            if record is None:
+                return False
+            self._running -= 1
+            record.status = settlement.status
+            record.error = settlement.error
+            record.traceback = settlement.traceback
+            if settlement.status is PENDING:
+                assert settlement.due is not None
+                record.due = settlement.due
+                self._pending += 1
+                self._delay(record)
+            else:
+                record.result = settlement.result
+                record.result_omitted = settlement.result_omitted
+                self._end(record, wall)
+            return True
+
+    def cancel(self, task_id: str, wall: float) -> Cancellation | None:
+        with self._lock:
+            record = self._records.get(task_id)
+            if record is None:
+                return None
+            if record.status is RUNNING:
+                record.cancel_requested = True
+                return Cancellation.REQUESTED
+            if record.status is not PENDING:
+                return None
+            record.status = TaskStatus.CANCELLED
+            self._pending -= 1
+            self._cancelled_in_queue += 1
+            self._end(record, wall)
+            self._sweep()
+            return Cancellation.DONE
+
+    def report(self, task_id: str, attempt: int, progress: Progress) -> bool:
+        with self._lock:
+            record = self._running_attempt(task_id, attempt)
+            if record is None:
+                return False
+            record.progress = progress
+            return True
+
+    def release(self, steady: float, wall: float) -> Collection[Lane]:
+        lanes = set()
+        with self._lock:
+            delayed = self._delayed
+            for _ in range(_RELEASE_AT_ONCE):
+                if not delayed or delayed[0][0] > steady:
+                    break
+                record = heapq.heappop(delayed)[2]
+                if record.status is not PENDING:
+                    self._cancelled_in_queue -= 1
+                    continue
+                record.due = None
+                record.ready_at = wall
+                self._ready[record.lane].push(record)
+                lanes.add(record.lane)
+        return lanes
+
+    def next_due(self) -> float | None:
+        with self._lock:
+            return self._delayed[0][0] if self._delayed else None
+
+    def prune(self, wall: float) -> int:
+        forgotten = 0
+        with self._lock:
+            while self._ended and self._ended[0].finished_at + self._keep_seconds <= wall:
+                self._forget_oldest()
+                forgotten += 1
+        return forgotten
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        with self._lock:
+            record = self._records.get(task_id)
+            return None if record is None else copy.copy(record)
+
+    def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
+        with self._lock:
+            return [copy.copy(record) for record in self._records.values() if record.status in statuses]
+
+    def count(self) -> dict[TaskStatus, int]:
+        with self._lock:
+            return {
+                PENDING: self._pending,
+                RUNNING: self._running,
+                **self._ended_count,
+            }
+
+    def idle(self, steady: float) -> bool:
+        with self._lock:
+            due = bool(self._delayed) and self._delayed[0][0] <= steady
+            return not (self._running or due or any(len(queue) for queue in self._ready.values()))
+
+    # -- with the lock held ------------------------------------------------------------------------
+
+    def _running_attempt(self, task_id: str, attempt: int) -> TaskRecord | None:
+        record = self._records.get(task_id)
+        if record is None or record.status is not RUNNING or record.attempt != attempt:
+            return None
+        return record
+
+    def _delay(self, record: TaskRecord) -> None:
+        self._delayed_added += 1
+        heapq.heappush(self._delayed, (record.due or 0.0, self._delayed_added, record))
+
+    def _end(self, record: TaskRecord, wall: float) -> None:
+        record.finished_at = wall
+        record.context = None
+        self._ended.append(record)
+        self._ended_count[record.status] += 1
+        if len(self._ended) > self._keep:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        record = self._ended.popleft()
+        self._ended_count[record.status] -= 1
+        del self._records[record.id]
+
+    def _sweep(self) -> None:
+        waiting = self._pending + self._cancelled_in_queue
+        if self._cancelled_in_queue < _SWEEP_AT or self._cancelled_in_queue * 2 < waiting:
+            return
+        self._delayed = [entry for entry in self._delayed if entry[2].status is PENDING]
+        heapq.heapify(self._delayed)
+        for queue in self._ready.values():
+            queue.compact()
+        self._cancelled_in_queue = 0

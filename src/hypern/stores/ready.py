@@ -1,0 +1,69 @@
+"""The tasks of one lane that could start now, in the order in which they should."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+
+from hypern.records import TaskRecord, TaskStatus
+from hypern.stores.base import AGEING
+
+
+class ReadyQueue:
+    """A line per priority, first in first out, and a heap of the lines' heads.
+
+    Who has waited for `w` seconds at priority `p` ranks by `p * AGEING + w`. Between two tasks that
+    difference never changes, so each head has a fixed key (`ready_at - p * AGEING`, lowest first) and
+    nothing must be re-sorted as time goes by. Within a line the head has the lowest key.
+    Not thread-safe: the store that owns it holds its lock.
+    """
+
+    __slots__ = ("_heads", "_lines", "_size")
+
+    def __init__(self) -> None:
+        self._lines: dict[int, deque[TaskRecord]] = {}
+        self._heads: list[tuple[float, int]] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def push(self, record: TaskRecord) -> None:
+        priority = record.priority
+        line = self._lines.get(priority)
+        if line is None:
+            line = self._lines[priority] = deque()
+        if not line:
+            heapq.heappush(self._heads, (record.ready_at - priority * AGEING, priority))
+        line.append(record)
+        self._size += 1
+
+    def pop(self) -> TaskRecord | None:
+        """The next one; None if there is none."""
+        heads = self._heads
+        if not heads:
+            return None
+        priority = heads[0][1]
+        line = self._lines[priority]
+        record = line.popleft()
+        self._size -= 1
+        if len(heads) > 1:
+            if line:
+                heapq.heapreplace(heads, (line[0].ready_at - priority * AGEING, priority))
+            else:
+                heapq.heappop(heads)
+                del self._lines[priority]
+        elif not line:
+            heads.clear()
+            if len(self._lines) > 1:
+                self._lines = {priority: line}
+        return record
+
+    def compact(self) -> None:
+        """Drop the records that have been cancelled while they waited."""
+        lines = self._lines
+        self._lines, self._heads, self._size = {}, [], 0
+        for line in lines.values():
+            for record in line:
+                if record.status is TaskStatus.PENDING:
+                    self.push(record)

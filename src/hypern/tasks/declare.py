@@ -1,0 +1,286 @@
+"""Declare: from a function to a task that can be called anywhere, and the functions that need no app."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from types import MethodType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from hypern.errors import InvalidTask
+from hypern.records import Lane, TaskResult
+from hypern.tasks.engine import Engine
+from hypern.tasks.lookup import look_up
+from hypern.tasks.options import Options, Priority
+from hypern.tasks.runtime import current_engine, engines_to_ask
+from hypern.tasks.submit import submit
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function that runs in the background when it is called: `f(...)` submits it and returns the id.
+
+    `f.func` is the plain function, for a direct call. `f.with_options(delay_seconds=5)(...)` submits
+    with other options, `await f.submit_async(...)` submits from a coroutine.
+    Calling raises InvalidTask if the arguments do not fit the function's signature, QueueFull if too
+    many tasks are waiting; nothing is queued then.
+    """
+
+    # What functools.update_wrapper takes over from the function.
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., Any]
+
+    def __init__(
+        self,
+        func: Callable[P, R],
+        options: Options,
+        name: str | None = None,
+        engine: Callable[[], Engine] = current_engine,
+    ) -> None:
+        self._bind = not isinstance(func, staticmethod)
+        self.func: Callable[P, R] = func.__func__ if isinstance(func, staticmethod) else func
+        self.lane = _lane(self.func)
+        self.name = name or _name(self.func)
+        self.options = options
+        self.origin: Callable[..., Any] = self
+        self._engine = engine
+        self._signature = _signature(self.func)
+        self.least_args, self.most_args = _positional(self._signature)
+        functools.update_wrapper(self, self.func, updated=())
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        return submit(self._engine(), self, args, kwargs)
+
+    async def submit_async(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Submit without ever holding up the event loop. The id.
+
+        The memory store never waits for anything, so here this is the same as calling.
+        """
+        return submit(self._engine(), self, args, kwargs)
+
+    def with_options(
+        self,
+        *,
+        delay_seconds: float | None = None,
+        priority: Priority | None = None,
+        retries: int | None = None,
+        task_id: str | None = None,
+    ) -> Task[P, R]:
+        """The same task with other options, to be called once or kept. Raises InvalidOption.
+
+        `task_id`: the id to give the task; submitting an id that is already known adds nothing.
+        """
+        other: Task[P, R] = object.__new__(Task)
+        other.__dict__.update(self.__dict__)
+        other.options = self.options.but(delay_seconds, priority, retries, task_id)
+        return other
+
+    def check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raises InvalidTask unless the function could be called with these."""
+        if self._signature is None:
+            return
+        try:
+            self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidTask(f"{self.name}{self._signature} cannot be submitted: {error}.") from None
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Task[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., str]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """As with functions: looked up on an instance, the instance becomes the first argument."""
+        return self if instance is None or not self._bind else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
+
+class Decorate:
+    """What `@background(...)` returns: turns a function into a task."""
+
+    def __init__(self, options: Options, name: str | None, engine: Callable[[], Engine]) -> None:
+        self._options, self._name, self._engine = options, name, engine
+
+    def __call__(self, func: Callable[P, R], /) -> Task[P, R]:
+        return declare(func, self._options, self._name, self._engine)
+
+
+def declare(
+    func: Callable[P, R],
+    options: Options,
+    name: str | None = None,
+    engine: Callable[[], Engine] = current_engine,
+) -> Task[P, R]:
+    """Turn a function into a task. Raises InvalidTask for what cannot be one."""
+    if isinstance(func, Task):
+        raise InvalidTask(f"{func.name} is a task already; decorate it once, or use its with_options(...).")
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise InvalidTask(f"the name of a task is a non-empty str, not {name!r}.")
+    return Task(func, options, name, engine)
+
+
+@overload
+def background(func: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def background(
+    *,
+    delay_seconds: float = 0,
+    priority: Priority = "normal",
+    retries: int = 0,
+    name: str | None = None,
+) -> Decorate: ...
+def background(
+    func: Callable[..., Any] | None = None,
+    /,
+    *,
+    delay_seconds: float = 0,
+    priority: Priority = "normal",
+    retries: int = 0,
+    name: str | None = None,
+) -> Any:
+    """Make a function a background task; with or without parentheses. No app is needed.
+
+    `delay_seconds`: run it no earlier than so many seconds after the call. `priority`: `"low"`,
+    `"normal"`, `"high"`, `"critical"` or an int, higher runs first. `retries`: how often to try again
+    after an exception. `name`: what to call it in logs and results, `module:function` unless given.
+    Raises InvalidOption, InvalidTask.
+    """
+    options = Options().but(delay_seconds, priority, retries)
+    decorate = Decorate(options, name, current_engine)
+    return decorate if func is None else decorate(func)
+
+
+def submit_task(
+    func: Callable[..., Any],
+    args: tuple[Any, ...] | list[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    delay_seconds: float | None = None,
+    priority: Priority | None = None,
+    retries: int | None = None,
+    task_id: str | None = None,
+) -> str:
+    """Run `func(*args, **kwargs)` in the background. The id.
+
+    `func` may be plain or decorated; a decorated one keeps its own options where none are given here.
+    Raises InvalidTask, InvalidOption, QueueFull; nothing is queued then.
+    """
+    return submit_to(current_engine(), func, args, kwargs, delay_seconds, priority, retries, task_id)
+
+
+def submit_to(
+    engine: Engine,
+    func: Callable[..., Any],
+    args: tuple[Any, ...] | list[Any],
+    kwargs: Mapping[str, Any] | None,
+    delay_seconds: float | None,
+    priority: Priority | None,
+    retries: int | None,
+    task_id: str | None,
+) -> str:
+    """`submit_task` to a certain engine."""
+    if not isinstance(args, (tuple, list)):
+        raise InvalidTask(
+            f"submit_task() takes args as a tuple, not {type(args).__name__}; write args=(value,) for one value."
+        )
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise InvalidTask(f"submit_task() takes kwargs as a dict, not {type(kwargs).__name__}.")
+    task = func if isinstance(func, Task) else _task_of(func)
+    if delay_seconds is not None or priority is not None or retries is not None or task_id is not None:
+        task = task.with_options(
+            delay_seconds=delay_seconds, priority=priority, retries=retries, task_id=task_id
+        )
+    return submit(engine, task, tuple(args), {} if kwargs is None else dict(kwargs))
+
+
+def get_task(task_id: str) -> TaskResult | None:
+    """The task with this id as it is now; None if there is none or it is no longer kept."""
+    for engine in engines_to_ask():
+        found = look_up(engine, task_id)
+        if found is not None:
+            return found
+    return None
+
+
+def cancel_task(task_id: str) -> bool:
+    """Cancel a task. True: it was waiting and will never run, or it runs and has been asked to stop
+    (a coroutine gets CancelledError, a plain function sees `current_task().cancel_requested`; what it
+    then does is its outcome). False: unknown or already ended."""
+    return isinstance(task_id, str) and any(engine.cancel(task_id) for engine in engines_to_ask())
+
+
+_undecorated: weakref.WeakKeyDictionary[Callable[..., Any], Task[..., Any]] = weakref.WeakKeyDictionary()
+
+
+def _task_of(func: Callable[..., Any]) -> Task[..., Any]:
+    """The task for a function that was submitted without having been decorated."""
+    try:
+        task = _undecorated.get(func)
+    except TypeError:  # not hashable, or no weak references to it
+        task = None
+    if task is None:
+        task = Task(func, Options())
+        task.origin = func
+        # The cached task must not keep alive the function that is its key, so only functions that live
+        # in a module, and stay there anyway, are kept.
+        if inspect.isfunction(func) and vars(sys.modules.get(func.__module__, object)).get(func.__name__) is func:
+            _undecorated[func] = task
+    return task
+
+
+def _lane(func: object) -> Lane:
+    if not callable(func):
+        hint = ""
+        if inspect.iscoroutine(func):
+            func.close()
+            hint = " Hand over the function itself, without calling it."
+        elif isinstance(func, str):
+            hint = " A decorated task was called here, which has submitted it; hand it over uncalled."
+        raise InvalidTask(f"a task must be a function, not {type(func).__name__}.{hint}")
+    bare = inspect.unwrap(func)
+    while isinstance(bare, functools.partial):
+        bare = bare.func
+    if any(inspect.isasyncgenfunction(part) for part in (func, bare, getattr(func, "__call__", None))):
+        raise InvalidTask(f"{_name(func)} is an async generator; a task returns one value, it cannot yield.")
+    if any(inspect.iscoroutinefunction(part) for part in (func, bare, getattr(func, "__call__", None))):
+        return Lane.LOOP
+    return Lane.THREAD
+
+
+def _name(func: Callable[..., Any]) -> str:
+    while isinstance(func, functools.partial):
+        func = func.func
+    qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
+    module = getattr(func, "__module__", None) or type(func).__module__
+    return f"{module}:{qualname}"
+
+
+def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(func)
+    except (TypeError, ValueError):  # some built-in functions do not tell
+        return None
+
+
+def _positional(signature: inspect.Signature | None) -> tuple[int, float]:
+    """How few and how many positional arguments make a call valid that has no keyword arguments."""
+    if signature is None:
+        return 0, float("inf")
+    least, most = 0, 0.0
+    for parameter in signature.parameters.values():
+        required = parameter.default is parameter.empty
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            most = float("inf")
+        elif parameter.kind is parameter.KEYWORD_ONLY and required:
+            return 1, 0.0  # never valid without keywords: always look at the signature itself
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            most += 1
+            least += required
+    return least, most

@@ -1,0 +1,205 @@
+"""The engine: one store, the workers on it and the loops beside them; started lazily, stopped in order."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from hypern.clock import Clock, SystemClock
+from hypern.config import Settings
+from hypern.errors import EngineStopped
+from hypern.events import Events
+from hypern.loops import Loop
+from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.stores.base import Cancellation, Store
+from hypern.stores.opening import open_store
+from hypern.tasks import process
+from hypern.tasks.worker import LoopLane, ThreadLane, Work
+
+logger = logging.getLogger("hypern.tasks")
+
+THREAD = Lane.THREAD
+
+_PRUNE_EVERY = 2.0
+_NAMED_PER_LINE = 50
+# After the grace is over: how long threads may take to see that they are to end.
+_ENDING_SECONDS = 1.0
+
+
+class Engine:
+    """Runs the tasks of one store. Nothing is started before the first task is submitted.
+
+    `stop` may be followed by another start, by the next task: an id that was returned is an id that the
+    engine answers for. Only the end of the process is final.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.events = Events()
+        self._reset()
+        process.look_after(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._settled = threading.Condition()
+        self._watchers = 0
+        self._hurried = False
+        self._started = False
+        self._final = False
+        self.store: Store = open_store(self.settings)
+        self._work = Work(self.store, self.clock, self.events, self._on_settled)
+        self._threads: ThreadLane
+        self._loop: LoopLane
+        self._loops: list[Loop] = []
+        self._delays: Loop
+
+    # -- the way of a task --------------------------------------------------------------------------
+
+    def accept(self, record: TaskRecord) -> None:
+        """Keep a new task and wake who runs it. Raises QueueFull or EngineStopped; nothing is kept then."""
+        if self._final:
+            raise EngineStopped("the process is ending and takes no more tasks; nothing was queued.")
+        fresh = self.store.add(record)
+        if not self._started:
+            self.start()
+        if record.due is not None:
+            self._delays.ring_before(record.due)
+        elif record.lane is THREAD:
+            self._threads.notify()
+        else:
+            self._loop.notify()
+        if fresh and self.events.listeners:
+            self.events.emit("submitted", record.id, record.name, 0)
+
+    def cancel(self, task_id: str) -> bool:
+        """Cancel a waiting task, ask a running one to stop. False: unknown or already ended."""
+        found = self.store.cancel(task_id, self.clock.wall())
+        if found is None:
+            return False
+        if found is Cancellation.REQUESTED:
+            if self._started:
+                self._loop.interrupt(task_id)
+            return True
+        self._on_settled()
+        if self.events.listeners:
+            record = self.store.get(task_id)
+            if record is not None:
+                self.events.emit("cancelled", task_id, record.name, record.attempt)
+        return True
+
+    # -- start and stop -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the workers and loops. Harmless if they run."""
+        with self._lock:
+            if self._started:
+                return
+            self._hurried = False
+            self._threads = ThreadLane(self._work, self.settings.task_workers)
+            self._loop = LoopLane(self._work, self.settings.task_async_limit)
+            self._delays = Loop("hypern-delays", self.clock, self._release)
+            self._loops = [self._delays, Loop("hypern-prune", self.clock, self._prune)]
+            for loop in self._loops:
+                loop.start()
+            process.prepare_for_the_end()
+            self._started = True
+            self._wake()
+
+    def stop(self, grace: float | None = None, *, final: bool = False) -> list[TaskRecord]:
+        """Finish what runs and what is due within `grace` seconds (`task_grace_seconds` unless given),
+        then end the workers and name in the log what is left, which is also returned.
+
+        Delayed tasks are not waited for. `final`: the process ends, no start can follow.
+        """
+        grace = self.settings.task_grace_seconds if grace is None else grace
+        with self._lock:
+            if not self._started:
+                self._final = self._final or final
+                return []
+            self._drain(grace)
+            self._final = self._final or final
+            abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
+            self._started = False
+            ending = time.monotonic() + _ENDING_SECONDS
+            for part in (*self._loops, self._threads, self._loop):
+                part.stop(ending)
+            _name_abandoned(abandoned, grace)
+            return abandoned
+
+    def hurry(self) -> None:
+        """End the grace of a `stop` under way now."""
+        self._hurried = True
+        self._on_settled()
+
+    def pause(self) -> None:
+        """Start no further task; what runs goes on."""
+        self._work.paused = True
+
+    def resume(self) -> None:
+        """Start tasks again."""
+        self._work.paused = False
+        if self._started:
+            self._wake()
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until `condition()`, looked at again whenever a task ends. Whether it came true within
+        `timeout` seconds."""
+        with self._settled:
+            self._watchers += 1
+            try:
+                return self._settled.wait_for(condition, timeout)
+            finally:
+                self._watchers -= 1
+
+    def idle(self) -> bool:
+        """Nothing runs and nothing is due."""
+        return self.store.idle(self.clock.steady())
+
+    def after_fork(self) -> None:
+        """In a forked child: begin anew, empty. What the parent had queued stays the parent's."""
+        self._reset()
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        self._threads.notify()
+        self._loop.notify()
+
+    def _on_settled(self) -> None:
+        if self._watchers:
+            with self._settled:
+                self._settled.notify_all()
+
+    def _drain(self, grace: float) -> None:
+        if not self._work.paused:
+            self.wait_until(lambda: self._hurried or self.idle(), grace)
+
+    def _release(self) -> float | None:
+        for lane in self.store.release(self.clock.steady(), self.clock.wall()):
+            if lane is THREAD:
+                self._threads.notify()
+            else:
+                self._loop.notify()
+        return self.store.next_due()
+
+    def _prune(self) -> float:
+        self.store.prune(self.clock.wall())
+        return self.clock.steady() + _PRUNE_EVERY
+
+
+def _name_abandoned(abandoned: list[TaskRecord], grace: float) -> None:
+    if not abandoned:
+        return
+    logger.warning(
+        "%d background tasks were not finished when their engine stopped (grace %g s), and memory:// keeps "
+        "nothing beyond this process:",
+        len(abandoned), grace,
+    )  # fmt: skip
+    for start in range(0, len(abandoned), _NAMED_PER_LINE):
+        part = abandoned[start : start + _NAMED_PER_LINE]
+        logger.warning(
+            "not finished: %s", ", ".join(f"{record.name} {record.id} ({record.status})" for record in part)
+        )

@@ -1,0 +1,42 @@
+"""Finish: from the outcome of an attempt and the retry rule to the state that follows it."""
+
+from __future__ import annotations
+
+import logging
+from typing import assert_never
+
+from hypern.records import Cancelled, Completed, Failed, Outcome, Settlement, TaskRecord, TaskStatus
+from hypern.tasks.retry import backoff
+
+logger = logging.getLogger("hypern.tasks")
+
+
+def decide(record: TaskRecord, outcome: Outcome, steady: float) -> Settlement:
+    """What becomes of the task after this attempt. Pure but for the jitter of a retry."""
+    match outcome:
+        case Completed(value, omitted):
+            return Settlement(TaskStatus.COMPLETED, value, omitted)
+        case Cancelled():
+            return Settlement(TaskStatus.CANCELLED)
+        case Failed(error, traceback):
+            if record.attempt <= record.retries and not record.cancel_requested:
+                due = steady + backoff(record.attempt)
+                return Settlement(TaskStatus.PENDING, error=error, traceback=traceback, due=due)
+            return Settlement(TaskStatus.FAILED, error=error, traceback=traceback)
+        case _:
+            assert_never(outcome)
+
+
+def log_failure(record: TaskRecord, settlement: Settlement) -> None:
+    """One line and the traceback for an attempt that raised. A broken logging handler harms nobody."""
+    try:
+        if settlement.status is TaskStatus.PENDING:
+            logger.warning(
+                "task %s %s failed at attempt %d of %d and will be tried again: %s",
+                record.name, record.id, record.attempt, record.retries + 1, settlement.error,
+            )  # fmt: skip
+        else:
+            logger.error("task %s %s failed\n%s", record.name, record.id, settlement.traceback)
+    except Exception:
+        # logging reports its own handlers' errors on stderr; there is nobody else left to tell.
+        return

@@ -1,0 +1,46 @@
+"""Task ids: 32 hex digits that sort by time of submission and cannot be guessed."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+
+# 13 digits of microseconds since the epoch (enough until the year 2112), then 19 digits (76 bits) from
+# the operating system's random generator. Together 128 bits, the size of a UUID.
+_RANDOM_DIGITS = 19
+_BATCH = 512
+_VALID = re.compile(r"[A-Za-z0-9_.:-]{1,128}\Z")
+
+_random: deque[str] = deque()
+_last = 0
+
+
+def new_id() -> str:
+    """A new id, greater than every id that this thread was given before."""
+    global _last
+    now = time.time_ns() // 1000
+    if now <= _last:
+        now = _last + 1
+    _last = now
+    try:
+        return "%013x%s" % (now, _random.pop())  # noqa: UP031 - half the time of an f-string here
+    except IndexError:
+        _random.extend(_draw())
+        return new_id()
+
+
+def is_valid_id(task_id: object) -> bool:
+    """Whether a caller may choose this id: 1–128 letters, digits and `_ . : -`."""
+    return isinstance(task_id, str) and _VALID.match(task_id) is not None
+
+
+def _draw() -> list[str]:
+    # Drawing a batch saves a system call per id.
+    digits = os.urandom(_BATCH * 10).hex()
+    return [digits[start : start + _RANDOM_DIGITS] for start in range(0, len(digits), 20)]
+
+
+# A forked child would hand out the same random digits as its parent.
+os.register_at_fork(after_in_child=_random.clear)

@@ -1,0 +1,14 @@
+"""Look up: the last step, from an id to what can be known of its task."""
+
+from __future__ import annotations
+
+from hypern.records import TaskResult
+from hypern.tasks.engine import Engine
+
+
+def look_up(engine: Engine, task_id: str) -> TaskResult | None:
+    """The task as it is now; None for anything that is not the id of a kept task."""
+    if not isinstance(task_id, str):
+        return None
+    record = engine.store.get(task_id)
+    return None if record is None else TaskResult.of(record)

@@ -1,0 +1,66 @@
+"""The engines of this process when it ends, is told to end, or forks."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import weakref
+
+# Imported so that its exit hook is registered before ours and runs after it: a task that is being
+# finished at the end may still use an executor.
+import concurrent.futures.thread  # isort: skip  # noqa: F401
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hypern.tasks.engine import Engine
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_hooked = False
+_ending = False
+
+
+def look_after(engine: Engine) -> None:
+    """Have this engine stopped when the process ends and emptied when it forks."""
+    _engines.add(engine)
+
+
+def prepare_for_the_end() -> None:
+    """Register the exit hook, and turn SIGTERM into an orderly end where nobody else handles it."""
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        # Python refuses to start threads once it has begun to join them, which is before atexit's hooks;
+        # this hook (also used by concurrent.futures) is called before that.
+        getattr(threading, "_register_atexit", atexit.register)(_at_exit)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    if _ending:
+        for engine in list(_engines):
+            engine.hurry()
+    else:
+        raise SystemExit(128 + number)
+
+
+def _at_exit() -> None:
+    global _ending
+    _ending = True
+    for engine in list(_engines):
+        try:
+            engine.stop(final=True)
+        except KeyboardInterrupt:
+            engine.stop(grace=0.0, final=True)
+
+
+def _in_forked_child() -> None:
+    for engine in list(_engines):
+        engine.after_fork()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)

@@ -1,0 +1,149 @@
+"""Work: the page where the middle of the way is visible. Claim → run → finish, on threads and on a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from hypern.clock import Clock
+from hypern.eventloop import new_event_loop
+from hypern.events import Events
+from hypern.records import Lane, Outcome, TaskRecord, TaskStatus
+from hypern.stores.base import Store
+from hypern.tasks.finish import decide, log_failure
+from hypern.tasks.run import own_context, run_coroutine, run_plain
+from hypern.threads import Crew
+
+logger = logging.getLogger("hypern.tasks")
+
+# So many coroutine tasks are started in one turn of the loop before the others get theirs.
+_STARTED_AT_ONCE = 200
+
+
+class Work:
+    """What both lanes share: where tasks come from, where outcomes go, and whether taking is allowed."""
+
+    def __init__(self, store: Store, clock: Clock, events: Events, settled: Callable[[], None]) -> None:
+        self.store = store
+        self.clock = clock
+        self.events = events
+        self.paused = False
+        self._settled = settled
+
+    def claim(self, lane: Lane, limit: int) -> list[TaskRecord]:
+        if self.paused:
+            return []
+        claimed = list(self.store.claim(lane, limit, self.clock.wall()))
+        if self.events.listeners:
+            for record in claimed:
+                self.events.emit("started", record.id, record.name, record.attempt)
+        return claimed
+
+    def has_ready(self, lane: Lane) -> bool:
+        return not self.paused and self.store.has_ready(lane)
+
+    def finish(self, record: TaskRecord, attempt: int, outcome: Outcome) -> None:
+        settlement = decide(record, outcome, self.clock.steady())
+        recorded = self.store.finish(record.id, attempt, settlement, self.clock.wall())
+        self._settled()
+        if not recorded:
+            return
+        if settlement.error is not None:
+            log_failure(record, settlement)
+        if self.events.listeners:
+            again = settlement.status is TaskStatus.PENDING
+            self.events.emit("retried" if again else "finished", record.id, record.name, attempt)
+
+
+class ThreadLane:
+    """Plain functions, each on one of `size` threads."""
+
+    def __init__(self, work: Work, size: int) -> None:
+        self._work = work
+        self._crew: Crew[TaskRecord] = Crew(
+            "hypern-task", size, self._take, self._do, lambda: work.has_ready(Lane.THREAD)
+        )
+        self.notify = self._crew.notify
+
+    def stop(self, deadline: float) -> None:
+        self._crew.stop()
+        self._crew.join(deadline)
+
+    def _take(self) -> TaskRecord | None:
+        claimed = self._work.claim(Lane.THREAD, 1)
+        return claimed[0] if claimed else None
+
+    def _do(self, record: TaskRecord) -> None:
+        attempt = record.attempt
+        self._work.finish(record, attempt, run_plain(record, self._work.store))
+
+
+class LoopLane:
+    """Coroutine functions, up to `limit` of them together on one event loop of their own."""
+
+    def __init__(self, work: Work, limit: int) -> None:
+        self._work = work
+        self._limit = limit
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._pumping = False
+        self._loop = new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="hypern-task-loop", daemon=True)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """There is new work. May be called from any thread."""
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon_threadsafe(self._pump)
+
+    def interrupt(self, task_id: str) -> None:
+        """Raise CancelledError in a running task. May be called from any thread."""
+        self._loop.call_soon_threadsafe(self._interrupt, task_id)
+
+    def stop(self, deadline: float) -> None:
+        """Cancel what still runs, give it until `deadline` (of `time.monotonic`) to end, stop the loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _pump(self) -> None:
+        self._pumping = False
+        room = min(self._limit - len(self._running), _STARTED_AT_ONCE)
+        claimed = self._work.claim(Lane.LOOP, room) if room > 0 else []
+        for record in claimed:
+            task = self._loop.create_task(self._run(record, record.attempt), context=own_context(record))
+            self._running[record.id] = task
+        if len(claimed) == _STARTED_AT_ONCE:
+            self.notify()
+
+    async def _run(self, record: TaskRecord, attempt: int) -> None:
+        outcome = await run_coroutine(record, self._work.store)
+        del self._running[record.id]
+        self._work.finish(record, attempt, outcome)
+        if self._work.has_ready(Lane.LOOP):
+            self.notify()
+
+    def _interrupt(self, task_id: str) -> None:
+        task = self._running.get(task_id)
+        if task is not None:
+            task.cancel()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        loop = self._loop
+        remaining = asyncio.all_tasks(loop)
+        for task in remaining:
+            task.cancel()
+        if remaining:
+            loop.run_until_complete(asyncio.wait(remaining, timeout=1.0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
