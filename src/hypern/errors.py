@@ -105,7 +105,7 @@ class HTTPException(HypernError):
                 f"HTTPException takes an error status from 400 to 599, not {self.status_code}; "
                 "use res.status(...) for any other answer."
             )
-        self.detail = detail if detail is not None else _phrase(self.status_code)
+        self.detail = detail if detail is not None else phrase(self.status_code)
         self.data = data
         self.headers = dict(headers or {})
         super().__init__(self.detail)
@@ -192,7 +192,8 @@ class GatewayTimeout(_NamedHTTPException):
     status = 504
 
 
-def _phrase(status_code: int) -> str:
+def phrase(status_code: int) -> str:
+    """The usual words for a status."""
     try:
         return HTTPStatus(status_code).phrase
     except ValueError:

@@ -1,10 +1,10 @@
 """What a task is while it is on its way: its states, its record, its outcome, and the view of it.
 
-    add          claim            finish
-  ───────▶ PENDING ─────▶ RUNNING ────────▶ COMPLETED
-              │  ▲           ├────────────▶ FAILED
-              │  └───────────┤ retry
-              └──────────────┴────────────▶ CANCELLED
+  add          claim            finish
+───────▶ PENDING ─────▶ RUNNING ────────▶ COMPLETED
+            │  ▲           ├────────────▶ FAILED
+            │  └───────────┤ retry
+            └──────────────┴────────────▶ CANCELLED
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TaskStatus(str, enum.Enum):
     CANCELLED = "cancelled"
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self.value
 
     def __str__(self) -> str:
@@ -122,21 +122,17 @@ class Cancelled(msgspec.Struct, frozen=True):
     """The function gave way to a request to cancel it."""
 
 
+class Again(msgspec.Struct, frozen=True):
+    """The function raised and is to be tried again, from the steady-clock second `due` on."""
+
+    error: str
+    traceback: str
+    due: float
+
+
+# How calling the function ended, and, after `finish` has decided, what the store shall write.
 Outcome = Completed | Failed | Cancelled
-
-
-class Settlement(msgspec.Struct, frozen=True):
-    """The state that follows an attempt, as `finish` decided it and the store shall write it.
-
-    `status` is terminal, or PENDING for another attempt, which then starts at `due`.
-    """
-
-    status: TaskStatus
-    result: Any = None
-    result_omitted: str | None = None
-    error: str | None = None
-    traceback: str | None = None
-    due: float | None = None
+Ending = Outcome | Again
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-from hypern.records import Lane, Progress, Settlement, TaskRecord, TaskStatus
+from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 
 
 class Cancellation(enum.Enum):
@@ -33,12 +33,12 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def claim(self, lane: Lane, limit: int, wall: float) -> Sequence[TaskRecord]:
-        """Take up to `limit` waiting tasks of one lane and set them RUNNING, `attempt` one higher.
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        """Take the next waiting task of a lane and set it RUNNING, `attempt` one higher; None: there is none.
 
         No two calls ever return the same attempt. Order: higher priority first, then earlier due, then
-        earlier added; one point of priority is worth one second of waiting (`AGEING`), so nothing
-        starves. The returned record may be read until `finish`; nobody but the store writes to it.
+        earlier added; one point of priority is worth `AGEING` seconds of waiting, so nothing starves.
+        Nobody but the store writes to the returned record.
         """
 
     @abstractmethod
@@ -46,11 +46,11 @@ class Store(ABC):
         """Whether `claim` may find something in this lane. False only if there was nothing."""
 
     @abstractmethod
-    def finish(self, task_id: str, attempt: int, settlement: Settlement, wall: float) -> bool:
-        """End an attempt as `settlement` says. False, and nothing is changed, unless this very attempt
-        is RUNNING: a late or doubled outcome is refused, the first one stands.
+    def finish(self, record: TaskRecord, attempt: int, ending: Ending, wall: float) -> bool:
+        """End an attempt at a claimed task. False, and nothing is changed, unless this very attempt is
+        RUNNING: a late or doubled ending is refused, the first one stands.
 
-        Another attempt (`settlement.status` PENDING) is never refused for want of room.
+        `Again` sets it PENDING until its due time, and is never refused for want of room.
         """
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Store(ABC):
         None: unknown or already ended, nothing was changed."""
 
     @abstractmethod
-    def report(self, task_id: str, attempt: int, progress: Progress) -> bool:
+    def report(self, record: TaskRecord, attempt: int, progress: Progress) -> bool:
         """Write down how far a running attempt is. False unless this very attempt is RUNNING."""
 
     @abstractmethod

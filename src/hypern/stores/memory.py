@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import copy
 import heapq
-import threading
-from collections import deque
-from collections.abc import Collection, Sequence
+from collections import Counter, deque
+from collections.abc import Collection
+from typing import assert_never
 
 from hypern.errors import QueueFull
-from hypern.records import Lane, Progress, Settlement, TaskRecord, TaskStatus
+from hypern.records import (
+    Again,
+    Cancelled,
+    Completed,
+    Ending,
+    Failed,
+    Lane,
+    Progress,
+    TaskRecord,
+    TaskStatus,
+)
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.ready import ReadyQueue
+from hypern.threads import Mutex
 
 # Bound once: reading a member from its enum class costs as much as the rest of a line.
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+COMPLETED, FAILED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 
 # Cancelled tasks stay in their queue until it is their turn; above this many, and above half of a
 # queue, they are swept out of it.
@@ -32,7 +44,7 @@ class MemoryStore(Store):
         self._capacity = capacity
         self._keep = keep
         self._keep_seconds = keep_seconds
-        self._lock = threading.Lock()
+        self._lock = Mutex()
         self._records: dict[str, TaskRecord] = {}
         self._ready = {lane: ReadyQueue() for lane in Lane}
         self._delayed: list[tuple[float, int, TaskRecord]] = []
@@ -41,10 +53,10 @@ class MemoryStore(Store):
         self._cancelled_in_queue = 0
         self._pending = 0
         self._running = 0
-        self._ended_count = {TaskStatus.COMPLETED: 0, TaskStatus.FAILED: 0, TaskStatus.CANCELLED: 0}
 
     def add(self, record: TaskRecord) -> bool:
-        with self._lock:
+        self._lock.acquire()
+        try:
             if record.id in self._records:
                 return False
             if self._pending >= self._capacity:
@@ -56,48 +68,57 @@ class MemoryStore(Store):
             else:
                 self._delay(record)
             return True
+        finally:
+            self._lock.release()
 
-    def claim(self, lane: Lane, limit: int, wall: float) -> Sequence[TaskRecord]:
-        claimed: list[TaskRecord] = []
-        ready = self._ready[lane]
-        with self._lock:
-            while len(claimed) < limit:
-                record = ready.pop()
-                if record is None:
-                    break
-                if record.status is not PENDING:
-                    self._cancelled_in_queue -= 1
-                    continue
-                self._pending -= 1
-                self._running += 1
-                record.status = RUNNING
-                record.attempt += 1
-                record.started_at = wall
-                claimed.append(record)
-        return claimed
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        self._lock.acquire()
+        try:
+            while (record := self._ready[lane].pop()) is not None:
+                if record.status is PENDING:
+                    self._pending -= 1
+                    self._running += 1
+                    record.status = RUNNING
+                    record.attempt += 1
+                    record.started_at = wall
+                    return record
+                self._cancelled_in_queue -= 1
+            return None
+        finally:
+            self._lock.release()
 
     def has_ready(self, lane: Lane) -> bool:
         return len(self._ready[lane]) > 0
 
-    def finish(self, task_id: str, attempt: int, settlement: Settlement, wall: float) -> bool:
-        with self._lock:
-            record = self._running_attempt(task_id, attempt)
-            if record is None:
+    def finish(self, record: TaskRecord, attempt: int, ending: Ending, wall: float) -> bool:
+        self._lock.acquire()
+        try:
+            if record.status is not RUNNING or record.attempt != attempt:
                 return False
             self._running -= 1
-            record.status = settlement.status
-            record.error = settlement.error
-            record.traceback = settlement.traceback
-            if settlement.status is PENDING:
-                assert settlement.due is not None
-                record.due = settlement.due
-                self._pending += 1
-                self._delay(record)
-            else:
-                record.result = settlement.result
-                record.result_omitted = settlement.result_omitted
-                self._end(record, wall)
+            match ending:
+                case Completed():
+                    record.status = COMPLETED
+                    record.result = ending.value
+                    record.result_omitted = ending.omitted
+                case Failed():
+                    record.status = FAILED
+                    record.error, record.traceback = ending.error, ending.traceback
+                case Cancelled():
+                    record.status = CANCELLED
+                case Again():
+                    record.status = PENDING
+                    record.error, record.traceback = ending.error, ending.traceback
+                    record.due = ending.due
+                    self._pending += 1
+                    self._delay(record)
+                    return True
+                case _:
+                    assert_never(ending)
+            self._end(record, wall)
             return True
+        finally:
+            self._lock.release()
 
     def cancel(self, task_id: str, wall: float) -> Cancellation | None:
         with self._lock:
@@ -109,17 +130,16 @@ class MemoryStore(Store):
                 return Cancellation.REQUESTED
             if record.status is not PENDING:
                 return None
-            record.status = TaskStatus.CANCELLED
+            record.status = CANCELLED
             self._pending -= 1
             self._cancelled_in_queue += 1
             self._end(record, wall)
             self._sweep()
             return Cancellation.DONE
 
-    def report(self, task_id: str, attempt: int, progress: Progress) -> bool:
+    def report(self, record: TaskRecord, attempt: int, progress: Progress) -> bool:
         with self._lock:
-            record = self._running_attempt(task_id, attempt)
-            if record is None:
+            if record.status is not RUNNING or record.attempt != attempt:
                 return False
             record.progress = progress
             return True
@@ -164,10 +184,11 @@ class MemoryStore(Store):
 
     def count(self) -> dict[TaskStatus, int]:
         with self._lock:
+            ended = Counter(record.status for record in self._ended)
             return {
                 PENDING: self._pending,
                 RUNNING: self._running,
-                **self._ended_count,
+                **{status: ended[status] for status in (COMPLETED, FAILED, CANCELLED)},
             }
 
     def idle(self, steady: float) -> bool:
@@ -177,12 +198,6 @@ class MemoryStore(Store):
 
     # -- with the lock held ------------------------------------------------------------------------
 
-    def _running_attempt(self, task_id: str, attempt: int) -> TaskRecord | None:
-        record = self._records.get(task_id)
-        if record is None or record.status is not RUNNING or record.attempt != attempt:
-            return None
-        return record
-
     def _delay(self, record: TaskRecord) -> None:
         self._delayed_added += 1
         heapq.heappush(self._delayed, (record.due or 0.0, self._delayed_added, record))
@@ -191,13 +206,11 @@ class MemoryStore(Store):
         record.finished_at = wall
         record.context = None
         self._ended.append(record)
-        self._ended_count[record.status] += 1
         if len(self._ended) > self._keep:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         record = self._ended.popleft()
-        self._ended_count[record.status] -= 1
         del self._records[record.id]
 
     def _sweep(self) -> None:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import NamedTuple
 
 from hypern.errors import InvalidOption, NoCurrentTask
 from hypern.records import Progress, TaskRecord
 from hypern.stores.base import Store
 
 
-class Run(NamedTuple):
-    """One attempt at a task, and the store it was claimed from."""
-
-    record: TaskRecord
-    attempt: int
-    store: Store
-
+# One attempt at a task: its record, the number of the attempt, the store it was claimed from. A plain
+# tuple, because one is made for every task that runs.
+Run = tuple[TaskRecord, int, Store]
 
 running: ContextVar[Run | None] = ContextVar("hypern_running_task", default=None)
 
@@ -24,31 +19,31 @@ running: ContextVar[Run | None] = ContextVar("hypern_running_task", default=None
 class CurrentTask:
     """What a task can know of itself and say about itself."""
 
-    __slots__ = ("_run",)
+    __slots__ = ("_attempt", "_record", "_store")
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self._record, self._attempt, self._store = run
 
     def __repr__(self) -> str:
         return f"<CurrentTask {self.name} {self.task_id} attempt {self.attempt}>"
 
     @property
     def task_id(self) -> str:
-        return self._run.record.id
+        return self._record.id
 
     @property
     def name(self) -> str:
-        return self._run.record.name
+        return self._record.name
 
     @property
     def attempt(self) -> int:
         """1 at the first attempt."""
-        return self._run.attempt
+        return self._attempt
 
     @property
     def cancel_requested(self) -> bool:
         """Whether `cancel_task` asked this task to stop. A plain function should look at it and return."""
-        return self._run.record.cancel_requested
+        return self._record.cancel_requested
 
     def progress(self, fraction: float, message: str | None = None) -> None:
         """Say how far the task is: `fraction` from 0.0 to 1.0, and a word about it.
@@ -59,8 +54,7 @@ class CurrentTask:
             raise InvalidOption(f"progress() takes a fraction from 0.0 to 1.0, not {fraction!r}.")
         if message is not None and not isinstance(message, str):
             raise InvalidOption(f"progress() takes its message as a str, not {type(message).__name__}.")
-        run = self._run
-        run.store.report(run.record.id, run.attempt, Progress(float(fraction), message))
+        self._store.report(self._record, self._attempt, Progress(float(fraction), message))
 
 
 def current_task() -> CurrentTask:

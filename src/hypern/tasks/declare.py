@@ -230,7 +230,10 @@ def _task_of(func: Callable[..., Any]) -> Task[..., Any]:
         task.origin = func
         # The cached task must not keep alive the function that is its key, so only functions that live
         # in a module, and stay there anyway, are kept.
-        if inspect.isfunction(func) and vars(sys.modules.get(func.__module__, object)).get(func.__name__) is func:
+        if (
+            inspect.isfunction(func)
+            and vars(sys.modules.get(func.__module__, object)).get(func.__name__) is func
+        ):
             _undecorated[func] = task
     return task
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from hypern.clock import Clock, SystemClock
@@ -23,7 +24,8 @@ logger = logging.getLogger("hypern.tasks")
 THREAD = Lane.THREAD
 
 _PRUNE_EVERY = 2.0
-_NAMED_PER_LINE = 50
+# So many unfinished tasks are named one by one.
+_NAMED = 500
 # After the grace is over: how long threads may take to see that they are to end.
 _ENDING_SECONDS = 1.0
 
@@ -124,8 +126,10 @@ class Engine:
             abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
             self._started = False
             ending = time.monotonic() + _ENDING_SECONDS
-            for part in (*self._loops, self._threads, self._loop):
-                part.stop(ending)
+            for loop in self._loops:
+                loop.stop(ending)
+            self._threads.stop(ending)
+            self._loop.stop(ending)
             _name_abandoned(abandoned, grace)
             return abandoned
 
@@ -193,13 +197,12 @@ class Engine:
 def _name_abandoned(abandoned: list[TaskRecord], grace: float) -> None:
     if not abandoned:
         return
+    named = ", ".join(f"{record.name} {record.id} ({record.status})" for record in abandoned[:_NAMED])
+    if len(abandoned) > _NAMED:
+        rest = Counter(record.name for record in abandoned[_NAMED:])
+        named += ", and " + ", ".join(f"{number} more of {name}" for name, number in rest.items())
     logger.warning(
         "%d background tasks were not finished when their engine stopped (grace %g s), and memory:// keeps "
-        "nothing beyond this process:",
-        len(abandoned), grace,
+        "nothing beyond this process: %s",
+        len(abandoned), grace, named,
     )  # fmt: skip
-    for start in range(0, len(abandoned), _NAMED_PER_LINE):
-        part = abandoned[start : start + _NAMED_PER_LINE]
-        logger.warning(
-            "not finished: %s", ", ".join(f"{record.name} {record.id} ({record.status})" for record in part)
-        )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 from hypern.records import Failed
 
 ERROR_LIMIT = 4_000
 TRACEBACK_LIMIT = 60_000
 _FRAMES = 60
+# The frames of the engine that called the function say nothing about the failure.
+_RUN = str(Path(__file__).with_name("run.py"))
 
 
 def failure(exception: BaseException) -> Failed:
@@ -51,10 +54,14 @@ def _traceback(exception: BaseException) -> str:
 def _block(exception: BaseException) -> str:
     lines = ["Traceback (most recent call last):\n"] if exception.__traceback__ else []
     frames = traceback.extract_tb(exception.__traceback__, limit=-_FRAMES)
+    while len(frames) > 1 and frames[0].filename == _RUN:
+        del frames[0]
     lines.extend(traceback.format_list(frames))
     lines.append(_describe(exception) + "\n")
     if isinstance(exception, BaseExceptionGroup):
-        lines.extend(f"  {number}: {_describe(part)}\n" for number, part in enumerate(exception.exceptions[:20], 1))
+        lines.extend(
+            f"  {number}: {_describe(part)}\n" for number, part in enumerate(exception.exceptions[:20], 1)
+        )
     return "".join(lines)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections import deque
 
 # 13 digits of microseconds since the epoch (enough until the year 2112), then 19 digits (76 bits) from
@@ -17,18 +16,19 @@ _random: deque[str] = deque()
 _last = 0
 
 
-def new_id() -> str:
-    """A new id, greater than every id that this thread was given before."""
+def new_id(wall: float) -> str:
+    """A new id for a task submitted at `wall` (seconds since the epoch), greater than every id that this
+    thread was given before, also after the clock was set back."""
     global _last
-    now = time.time_ns() // 1000
-    if now <= _last:
-        now = _last + 1
-    _last = now
+    moment = int(wall * 1e6)
+    if moment <= _last:
+        moment = _last + 1
+    _last = moment
     try:
-        return "%013x%s" % (now, _random.pop())  # noqa: UP031 - half the time of an f-string here
+        return "%013x%s" % (moment, _random.pop())  # noqa: UP031 - half the time of an f-string here
     except IndexError:
         _random.extend(_draw())
-        return new_id()
+        return new_id(wall)
 
 
 def is_valid_id(task_id: object) -> bool:

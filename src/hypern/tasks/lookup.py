@@ -6,7 +6,7 @@ from hypern.records import TaskResult
 from hypern.tasks.engine import Engine
 
 
-def look_up(engine: Engine, task_id: str) -> TaskResult | None:
+def look_up(engine: Engine, task_id: object) -> TaskResult | None:
     """The task as it is now; None for anything that is not the id of a kept task."""
     if not isinstance(task_id, str):
         return None

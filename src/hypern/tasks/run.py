@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from asyncio import CancelledError
 from contextvars import Context
+from types import CoroutineType
 from typing import Any
 
 from hypern.records import Cancelled, Completed, Failed, Outcome, TaskRecord
 from hypern.stores.base import Store
-from hypern.tasks.current import Run, running
+from hypern.tasks.current import running
 from hypern.tasks.failure import failure
 
 _NEVER_AWAITED = "the function returned a coroutine; declare it with 'async def' to have it awaited"
@@ -26,7 +26,7 @@ def run_plain(record: TaskRecord, store: Store) -> Outcome:
         value = own_context(record).run(_call, record, store)
     except BaseException as exception:
         return _ended_by(exception, record)
-    if inspect.iscoroutine(value):
+    if type(value) is CoroutineType:
         value.close()
         return Completed(None, _NEVER_AWAITED)
     return Completed(value)
@@ -37,7 +37,7 @@ async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
 
     SystemExit and KeyboardInterrupt must not leave a coroutine: they would end the loop under all others.
     """
-    running.set(Run(record, record.attempt, store))
+    running.set((record, record.attempt, store))
     try:
         return Completed(await record.target(*record.args, **record.kwargs))
     except BaseException as exception:
@@ -45,7 +45,7 @@ async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
 
 
 def _call(record: TaskRecord, store: Store) -> Any:
-    running.set(Run(record, record.attempt, store))
+    running.set((record, record.attempt, store))
     return record.target(*record.args, **record.kwargs)
 
 

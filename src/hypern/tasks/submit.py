@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from hypern.records import TaskRecord
@@ -11,6 +11,10 @@ from hypern.tasks.ids import new_id
 if TYPE_CHECKING:
     from hypern.tasks.declare import Task
     from hypern.tasks.engine import Engine
+
+
+# One empty dict for all the calls without keyword arguments; nobody writes to it.
+_NO_KWARGS: dict[str, Any] = {}
 
 
 def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -23,15 +27,15 @@ def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: 
     clock = engine.clock
     options = task.options
     wall = clock.wall()
-    context: Context | None = copy_context()
+    context = copy_context()
     record = TaskRecord(
-        id=options.task_id or new_id(),
+        id=options.task_id or new_id(wall),
         func=task.origin,
         target=task.func,
         name=task.name,
         lane=task.lane,
         args=args,
-        kwargs=kwargs,
+        kwargs=kwargs or _NO_KWARGS,
         priority=options.priority,
         retries=options.retries,
         submitted_at=wall,

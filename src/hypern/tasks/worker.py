@@ -7,17 +7,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from hypern.clock import Clock
 from hypern.eventloop import new_event_loop
 from hypern.events import Events
-from hypern.records import Lane, Outcome, TaskRecord, TaskStatus
+from hypern.records import Again, Completed, Failed, Lane, Outcome, TaskRecord
 from hypern.stores.base import Store
 from hypern.tasks.finish import decide, log_failure
 from hypern.tasks.run import own_context, run_coroutine, run_plain
 from hypern.threads import Crew
 
 logger = logging.getLogger("hypern.tasks")
+
+THREAD, LOOP = Lane.THREAD, Lane.LOOP
 
 # So many coroutine tasks are started in one turn of the loop before the others get theirs.
 _STARTED_AT_ONCE = 200
@@ -28,34 +31,34 @@ class Work:
 
     def __init__(self, store: Store, clock: Clock, events: Events, settled: Callable[[], None]) -> None:
         self.store = store
-        self.clock = clock
-        self.events = events
         self.paused = False
+        self._clock = clock
+        self._events = events
         self._settled = settled
 
-    def claim(self, lane: Lane, limit: int) -> list[TaskRecord]:
+    def claim(self, lane: Lane) -> TaskRecord | None:
         if self.paused:
-            return []
-        claimed = list(self.store.claim(lane, limit, self.clock.wall()))
-        if self.events.listeners:
-            for record in claimed:
-                self.events.emit("started", record.id, record.name, record.attempt)
-        return claimed
+            return None
+        record = self.store.claim(lane, self._clock.wall())
+        if record is not None and self._events.listeners:
+            self._events.emit("started", record.id, record.name, record.attempt)
+        return record
 
     def has_ready(self, lane: Lane) -> bool:
         return not self.paused and self.store.has_ready(lane)
 
     def finish(self, record: TaskRecord, attempt: int, outcome: Outcome) -> None:
-        settlement = decide(record, outcome, self.clock.steady())
-        recorded = self.store.finish(record.id, attempt, settlement, self.clock.wall())
+        clock = self._clock
+        ending = outcome if type(outcome) is Completed else decide(record, outcome, clock.steady())
+        recorded = self.store.finish(record, attempt, ending, clock.wall())
         self._settled()
         if not recorded:
             return
-        if settlement.error is not None:
-            log_failure(record, settlement)
-        if self.events.listeners:
-            again = settlement.status is TaskStatus.PENDING
-            self.events.emit("retried" if again else "finished", record.id, record.name, attempt)
+        if isinstance(ending, (Failed, Again)):
+            log_failure(record, ending)
+        if self._events.listeners:
+            again = isinstance(ending, Again)
+            self._events.emit("retried" if again else "finished", record.id, record.name, attempt)
 
 
 class ThreadLane:
@@ -64,17 +67,13 @@ class ThreadLane:
     def __init__(self, work: Work, size: int) -> None:
         self._work = work
         self._crew: Crew[TaskRecord] = Crew(
-            "hypern-task", size, self._take, self._do, lambda: work.has_ready(Lane.THREAD)
+            "hypern-task", size, partial(work.claim, THREAD), self._do, partial(work.has_ready, THREAD)
         )
         self.notify = self._crew.notify
 
     def stop(self, deadline: float) -> None:
         self._crew.stop()
         self._crew.join(deadline)
-
-    def _take(self) -> TaskRecord | None:
-        claimed = self._work.claim(Lane.THREAD, 1)
-        return claimed[0] if claimed else None
 
     def _do(self, record: TaskRecord) -> None:
         attempt = record.attempt
@@ -110,19 +109,21 @@ class LoopLane:
 
     def _pump(self) -> None:
         self._pumping = False
-        room = min(self._limit - len(self._running), _STARTED_AT_ONCE)
-        claimed = self._work.claim(Lane.LOOP, room) if room > 0 else []
-        for record in claimed:
+        for _ in range(_STARTED_AT_ONCE):
+            if len(self._running) >= self._limit:
+                return  # the next one to end looks for more
+            record = self._work.claim(LOOP)
+            if record is None:
+                return
             task = self._loop.create_task(self._run(record, record.attempt), context=own_context(record))
             self._running[record.id] = task
-        if len(claimed) == _STARTED_AT_ONCE:
-            self.notify()
+        self.notify()
 
     async def _run(self, record: TaskRecord, attempt: int) -> None:
         outcome = await run_coroutine(record, self._work.store)
         del self._running[record.id]
         self._work.finish(record, attempt, outcome)
-        if self._work.has_ready(Lane.LOOP):
+        if self._work.has_ready(LOOP):
             self.notify()
 
     def _interrupt(self, task_id: str) -> None:

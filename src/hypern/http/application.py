@@ -1,0 +1,217 @@
+"""The web app: a router that is also an ASGI application and can serve itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from hypern.errors import ConfigurationError
+from hypern.http.asgi import ErrorHandler, Receive, Scope, Send
+from hypern.http.body import BodyReader
+from hypern.http.delivery import OpenStreams
+from hypern.http.dispatch import STOPPING, Dispatcher
+from hypern.http.failures import Failures
+from hypern.http.files import StaticFiles
+from hypern.http.handlers import check_callable
+from hypern.http.lifespan import Lifespan
+from hypern.http.paths import join_paths
+from hypern.http.request import RequestLimits
+from hypern.http.router import Router
+from hypern.http.server import Server
+from hypern.http.settings import HttpSettings
+from hypern.http.threads import HandlerThreads
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WebApp(Router):
+    """Routes, middlewares, hooks and settings of one application.
+
+    The keywords are those of `HttpSettings`; ConfigurationError for one that cannot work. Middlewares given
+    to `use` see every request, also those that no route answers.
+    """
+
+    def __init__(
+        self,
+        *,
+        debug: bool = False,
+        max_body_size: int = 16 * 1024 * 1024,
+        request_timeout: float = 30.0,
+        request_grace_seconds: float = 10.0,
+        handler_threads: int = 40,
+        max_form_parts: int = 1000,
+        trusted_proxies: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        self.http_settings = HttpSettings(
+            debug=debug,
+            max_body_size=max_body_size,
+            request_timeout=request_timeout,
+            request_grace_seconds=request_grace_seconds,
+            handler_threads=handler_threads,
+            max_form_parts=max_form_parts,
+            trusted_proxies=trusted_proxies,
+        )
+        self._limits = RequestLimits(max_form_parts, self.http_settings.proxy_networks())
+        self._threads = HandlerThreads(handler_threads)
+        self._body_reader = BodyReader(max_body_size, request_timeout)
+        self._default_error_handlers: dict[type[BaseException], ErrorHandler] = {}
+        self._failures = Failures(
+            self._rules.error_handlers, self._default_error_handlers, self._threads, debug
+        )
+        self._streams = OpenStreams()
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._dispatcher: Dispatcher | None = None
+        self._lifespan = Lifespan(self._on_start, self._on_stop, self._threads.stop)
+        self._values: dict[str, Any] = {}
+        self._server: Server | None = None
+        self.stop_now = threading.Event()
+        """Set when a second signal says that nothing should be waited for any more."""
+
+    # Hooks, errors, settings
+
+    def on_startup(self, hook: F) -> F:
+        """Decorator: called once, before the first request. It may be async."""
+        check_callable(hook, (), "the startup hook")
+        self._lifespan.start_hooks.append(hook)
+        return hook
+
+    def on_shutdown(self, hook: F) -> F:
+        """Decorator: called once, after the last request. It may be async."""
+        check_callable(hook, (), "the shutdown hook")
+        self._lifespan.stop_hooks.append(hook)
+        return hook
+
+    def errorhandler(self, kind: type[BaseException]) -> Callable[[F], F]:
+        """Decorator for `(req, res, error)`, which answers errors of this class from any handler."""
+        return self.error(kind)
+
+    def register_error_handler(self, kind: type[BaseException], handler: ErrorHandler) -> None:
+        """What `errorhandler` does."""
+        self._add_error_handler(kind, handler)
+
+    def set(self, key: str, value: Any) -> WebApp:
+        """Keep a value for the program's own use."""
+        self._values[key] = value
+        return self
+
+    def get_setting(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default)
+
+    def static(
+        self,
+        url_path: str = "/static",
+        directory: str | os.PathLike[str] = "static",
+        index: str | None = "index.html",
+    ) -> None:
+        """Serve the files below `directory` under `url_path`. ConfigurationError if there is none."""
+        self.add_route("GET", join_paths(url_path, "/*path"), StaticFiles(directory, index))
+
+    # Serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: for uvicorn and other servers, test clients and middlewares around the app."""
+        if scope["type"] == "http":
+            if not self._lifespan.started:
+                await self._lifespan.start()
+            dispatcher = self._dispatcher
+            if dispatcher is None:
+                dispatcher = self._dispatcher = self._make_dispatcher()
+            task = asyncio.current_task()
+            assert task is not None
+            self._requests.add(task)
+            try:
+                await dispatcher(scope, receive, send)
+            finally:
+                self._requests.discard(task)
+        elif scope["type"] == "lifespan":
+            await self._lifespan.run(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def listen(
+        self,
+        port: int = 3000,
+        host: str = "127.0.0.1",
+        callback: Callable[[], Any] | None = None,
+        *,
+        workers: int = 1,
+        backlog: int = 1024,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_key: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Serve until SIGINT, SIGTERM or `stop()`; prints one line with the URL when it is reachable.
+
+        `port=0` takes a free one. `callback` is called after that line. In the end open requests get
+        `request_grace_seconds`; a second signal waits for nothing. In another thread than the main one no
+        signals are handled. ConfigurationError if the address cannot be had.
+        """
+        self._check_workers(workers)
+        self._server = Server(self, host, port, callback, backlog, ssl_cert, ssl_key)
+        try:
+            self._server.run()
+        finally:
+            self._server = None
+
+    def stop(self) -> None:
+        """Let `listen` end as a signal does; a second call as a second signal. From any thread."""
+        if self._server is not None:
+            self._server.request_stop()
+
+    async def startup(self) -> None:
+        """What a server does first; requests do it by themselves where none does."""
+        self._streams.begin()
+        await self._lifespan.start()
+
+    async def shutdown(self) -> None:
+        """What a server does last."""
+        await self._lifespan.stop()
+
+    def end_streams(self) -> None:
+        """End the streams of events that are being sent."""
+        self._streams.end_all()
+
+    def cancel_requests(self) -> None:
+        """Cancel the requests that are being answered; those that can still be are answered with 503."""
+        for task in list(self._requests):
+            task.cancel(STOPPING)
+
+    # What a subclass adds
+
+    async def _on_start(self) -> None:
+        """Before the startup hooks, under any server."""
+
+    async def _on_stop(self) -> None:
+        """Before the shutdown hooks, under any server; `stop_now` may be set meanwhile."""
+
+    def _after_serving(self) -> None:
+        """In `listen` only, in a thread: requests are finished, and `_on_stop` comes next."""
+
+    def _check_workers(self, workers: int) -> None:
+        """ConfigurationError unless `listen` can serve with this many processes."""
+        if workers != 1:
+            raise ConfigurationError(
+                f"workers={workers!r}: listen() serves with one process; "
+                "start the program several times behind a proxy, or run it with uvicorn --workers."
+            )
+
+    # Inside
+
+    def _make_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self._routes,
+            self._rules,
+            self.prefix,
+            self._failures,
+            self._threads,
+            self._body_reader,
+            self._limits,
+            self._streams,
+        )
+
+    def _changed(self) -> None:
+        self._dispatcher = None
+        super()._changed()
