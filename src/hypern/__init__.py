@@ -1,13 +1,65 @@
 """Hypern: background tasks that a web developer can rely on."""
 
-from hypern.records import TaskResult, TaskStatus
+from hypern.app import Hypern
+from hypern.errors import (
+    BadRequest,
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    HTTPException,
+    HypernError,
+    InternalServerError,
+    InvalidOption,
+    InvalidTask,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    QueueFull,
+    ServiceUnavailable,
+    TaskError,
+    TooManyRequests,
+    Unauthorized,
+    UnprocessableEntity,
+)
+from hypern.http.context import Context
+from hypern.http.request import Request
+from hypern.http.response import Response
+from hypern.http.router import Router
+from hypern.http.sse import SSEEvent
+from hypern.records import Progress, TaskResult, TaskStatus
 from hypern.tasks.current import current_task
-from hypern.tasks.declare import background, cancel_task, get_task, submit_task
+from hypern.tasks.declare import Task, background, cancel_task, get_task, submit_task
 
 __version__ = "0.1.0"
 __all__ = [
+    "BadRequest",
+    "ConfigurationError",
+    "Conflict",
+    "Context",
+    "Forbidden",
+    "HTTPException",
+    "Hypern",
+    "HypernError",
+    "InternalServerError",
+    "InvalidOption",
+    "InvalidTask",
+    "MethodNotAllowed",
+    "NotFound",
+    "PayloadTooLarge",
+    "Progress",
+    "QueueFull",
+    "Request",
+    "Response",
+    "Router",
+    "SSEEvent",
+    "ServiceUnavailable",
+    "Task",
+    "TaskError",
     "TaskResult",
     "TaskStatus",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnprocessableEntity",
     "background",
     "cancel_task",
     "current_task",

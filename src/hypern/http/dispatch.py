@@ -60,8 +60,7 @@ class Dispatcher:
                     compiled = self._without_route(scope["method"], path, raw_path)
                 else:
                     compiled, req.path_params = found
-                    route = compiled.route
-                    scope["route"] = route
+                    scope["route"] = compiled.route
                     length = self._body_reader.expected_length(scope)
                     if length != 0:
                         req.body = await self._body_reader.read(receive, length)
@@ -95,7 +94,7 @@ class Dispatcher:
         """The call that answers where no route does: 404, 405, or OPTIONS with the methods there are."""
         others = self._table.methods_of(path, raw_path)
         if not others:
-            call = _raising(NotFound(f"There is nothing at {path}."))
+            call = _raising(NotFound(f"There is nothing at {path[:200]}."))
             return self._compiler.nowhere(self._rules, self._base, request_segments(path, raw_path), call)
         allow = ", ".join(dict.fromkeys([*others, "OPTIONS"]))
         neighbour = next(iter(others.values())).route

@@ -152,8 +152,19 @@ def background(
     after an exception. `name`: what to call it in logs and results, `module:function` unless given.
     Raises InvalidOption, InvalidTask.
     """
-    options = Options().but(delay_seconds, priority, retries)
-    decorate = Decorate(options, name, current_engine)
+    return background_with(current_engine, func, delay_seconds, priority, retries, name)
+
+
+def background_with(
+    engine: Callable[[], Engine],
+    func: Callable[..., Any] | None,
+    delay_seconds: float,
+    priority: Priority,
+    retries: int,
+    name: str | None,
+) -> Any:
+    """`background` for the tasks of a certain engine."""
+    decorate = Decorate(Options().but(delay_seconds, priority, retries), name, engine)
     return decorate if func is None else decorate(func)
 
 
