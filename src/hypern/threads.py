@@ -92,6 +92,10 @@ class Crew(Generic[T]):
             while self._beds:
                 self._beds.pop().release()
 
+    def leave(self) -> None:
+        """As `stop`, in a forked child, where a lock that another thread held is held for ever."""
+        self._stopping = True
+
     def join(self, deadline: float) -> bool:
         """After `stop`: wait until `deadline` (of `time.monotonic`) for the threads. Whether all ended."""
         for thread in self._threads:

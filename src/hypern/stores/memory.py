@@ -110,6 +110,7 @@ class MemoryStore(Store):
                     record.status = PENDING
                     record.error, record.traceback = ending.error, ending.traceback
                     record.due = ending.due
+                    record.progress = None
                     self._pending += 1
                     self._delay(record)
                     return True
@@ -163,7 +164,7 @@ class MemoryStore(Store):
 
     def next_due(self) -> float | None:
         with self._lock:
-            return self._delayed[0][0] if self._delayed else None
+            return self._earliest()
 
     def prune(self, wall: float) -> int:
         forgotten = 0
@@ -193,14 +194,33 @@ class MemoryStore(Store):
 
     def idle(self, steady: float) -> bool:
         with self._lock:
-            due = bool(self._delayed) and self._delayed[0][0] <= steady
-            return not (self._running or due or any(len(queue) for queue in self._ready.values()))
+            due = self._earliest()
+            if self._running or (due is not None and due <= steady):
+                return False
+            return not any(self._waits(queue) for queue in self._ready.values())
 
     # -- with the lock held ------------------------------------------------------------------------
 
     def _delay(self, record: TaskRecord) -> None:
         self._delayed_added += 1
         heapq.heappush(self._delayed, (record.due or 0.0, self._delayed_added, record))
+
+    # Both drop the cancelled tasks that they meet in front.
+
+    def _earliest(self) -> float | None:
+        """When the first delayed task is due."""
+        delayed = self._delayed
+        while delayed and delayed[0][2].status is not PENDING:
+            heapq.heappop(delayed)
+            self._cancelled_in_queue -= 1
+        return delayed[0][0] if delayed else None
+
+    def _waits(self, queue: ReadyQueue) -> bool:
+        """Whether a task of this lane could start now."""
+        while (record := queue.peek()) is not None and record.status is not PENDING:
+            queue.pop()
+            self._cancelled_in_queue -= 1
+        return record is not None
 
     def _end(self, record: TaskRecord, wall: float) -> None:
         record.finished_at = wall

@@ -59,11 +59,16 @@ class ReadyQueue:
                 self._lines = {priority: line}
         return record
 
+    def peek(self) -> TaskRecord | None:
+        """The one that `pop` would return."""
+        return self._lines[self._heads[0][1]][0] if self._heads else None
+
     def compact(self) -> None:
         """Drop the records that have been cancelled while they waited."""
-        lines = self._lines
-        self._lines, self._heads, self._size = {}, [], 0
-        for line in lines.values():
+        # Built aside and put in place at once: who looks at the length has no lock.
+        kept = ReadyQueue()
+        for line in self._lines.values():
             for record in line:
                 if record.status is TaskStatus.PENDING:
-                    self.push(record)
+                    kept.push(record)
+        self._lines, self._heads, self._size = kept._lines, kept._heads, kept._size

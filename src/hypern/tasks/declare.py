@@ -51,6 +51,7 @@ class Task(Generic[P, R]):
         self.origin: Callable[..., Any] = self
         self._engine = engine
         self._signature = _signature(self.func)
+        self._instance: tuple[object, ...] = ()
         self.least_args, self.most_args = _positional(self._signature)
         functools.update_wrapper(self, self.func, updated=())
 
@@ -76,8 +77,7 @@ class Task(Generic[P, R]):
 
         `task_id`: the id to give the task; submitting an id that is already known adds nothing.
         """
-        other: Task[P, R] = object.__new__(Task)
-        other.__dict__.update(self.__dict__)
+        other = self._copy()
         other.options = self.options.but(delay_seconds, priority, retries, task_id)
         return other
 
@@ -86,20 +86,32 @@ class Task(Generic[P, R]):
         if self._signature is None:
             return
         try:
-            self._signature.bind(*args, **kwargs)
+            self._signature.bind(*self._instance, *args, **kwargs)
         except TypeError as error:
             raise InvalidTask(f"{self.name}{self._signature} cannot be submitted: {error}.") from None
 
     @overload
     def __get__(self, instance: None, owner: type) -> Task[P, R]: ...
     @overload
-    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., str]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Task[..., R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """As with functions: looked up on an instance, the instance becomes the first argument."""
-        return self if instance is None or not self._bind else MethodType(self, instance)
+        if instance is None or not self._bind:
+            return self
+        bound = self._copy()
+        bound.func = MethodType(self.func, instance)
+        bound.origin = bound
+        bound._bind, bound._instance = False, (instance,)
+        bound.least_args, bound.most_args = max(0, self.least_args - 1), self.most_args - 1
+        return bound
 
     def __repr__(self) -> str:
         return f"<Task {self.name}>"
+
+    def _copy(self) -> Task[P, R]:
+        copy: Task[P, R] = object.__new__(Task)
+        copy.__dict__.update(self.__dict__)
+        return copy
 
 
 class Decorate:
@@ -199,10 +211,17 @@ def submit_to(
     """`submit_task` to a certain engine."""
     if not isinstance(args, (tuple, list)):
         raise InvalidTask(
-            f"submit_task() takes args as a tuple, not {type(args).__name__}; write args=(value,) for one value."
+            f"submit_task() takes args as a tuple, not {type(args).__name__}; "
+            "write args=(value,) for one value."
         )
     if kwargs is not None and not isinstance(kwargs, Mapping):
         raise InvalidTask(f"submit_task() takes kwargs as a dict, not {type(kwargs).__name__}.")
+    # Running a partial or a method of a task would only submit that task a second time.
+    if isinstance(func, functools.partial) and isinstance(func.func, Task):
+        args, kwargs = (*func.args, *args), {**func.keywords, **(kwargs or {})}
+        func = func.func
+    elif isinstance(func, MethodType) and isinstance(func.__func__, Task):
+        func = func.__func__.__get__(func.__self__)
     task = func if isinstance(func, Task) else _task_of(func)
     if delay_seconds is not None or priority is not None or retries is not None or task_id is not None:
         task = task.with_options(
@@ -257,13 +276,16 @@ def _lane(func: object) -> Lane:
             hint = " Hand over the function itself, without calling it."
         elif isinstance(func, str):
             hint = " A decorated task was called here, which has submitted it; hand it over uncalled."
+        elif isinstance(func, classmethod):
+            hint = " Write @classmethod above @background()."
         raise InvalidTask(f"a task must be a function, not {type(func).__name__}.{hint}")
-    bare = inspect.unwrap(func)
+    bare: Any = func
     while isinstance(bare, functools.partial):
         bare = bare.func
-    if any(inspect.isasyncgenfunction(part) for part in (func, bare, getattr(func, "__call__", None))):
-        raise InvalidTask(f"{_name(func)} is an async generator; a task returns one value, it cannot yield.")
-    if any(inspect.iscoroutinefunction(part) for part in (func, bare, getattr(func, "__call__", None))):
+    code = bare, bare.__call__
+    if any(inspect.isgeneratorfunction(part) or inspect.isasyncgenfunction(part) for part in code):
+        raise InvalidTask(f"{_name(func)} is a generator; a task returns one value, it cannot yield.")
+    if any(inspect.iscoroutinefunction(part) for part in (*code, inspect.unwrap(bare))):
         return Lane.LOOP
     return Lane.THREAD
 

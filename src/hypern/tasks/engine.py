@@ -26,6 +26,7 @@ THREAD = Lane.THREAD
 _PRUNE_EVERY = 2.0
 # So many unfinished tasks are named one by one.
 _NAMED = 500
+_ENDING = "the process is ending and takes no more tasks; nothing was queued."
 # After the grace is over: how long threads may take to see that they are to end.
 _ENDING_SECONDS = 1.0
 
@@ -50,7 +51,7 @@ class Engine:
         self._watchers = 0
         self._hurried = False
         self._started = False
-        self._final = False
+        self._final = process.is_ending()
         self.store: Store = open_store(self.settings)
         self._work = Work(self.store, self.clock, self.events, self._on_settled)
         self._threads: ThreadLane
@@ -63,7 +64,7 @@ class Engine:
     def accept(self, record: TaskRecord) -> None:
         """Keep a new task and wake who runs it. Raises QueueFull or EngineStopped; nothing is kept then."""
         if self._final:
-            raise EngineStopped("the process is ending and takes no more tasks; nothing was queued.")
+            raise EngineStopped(_ENDING)
         fresh = self.store.add(record)
         if not self._started:
             self.start()
@@ -95,10 +96,12 @@ class Engine:
     # -- start and stop -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the workers and loops. Harmless if they run."""
+        """Start the workers and loops. Harmless if they run. Raises EngineStopped when the process ends."""
         with self._lock:
             if self._started:
                 return
+            if self._final:
+                raise EngineStopped(_ENDING)
             self._hurried = False
             self._threads = ThreadLane(self._work, self.settings.task_workers)
             self._loop = LoopLane(self._work, self.settings.task_async_limit)
@@ -123,13 +126,16 @@ class Engine:
                 return []
             self._drain(grace)
             self._final = self._final or final
-            abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
+            # Before we look what is left: who adds a task after that finds that a start is needed.
             self._started = False
+            abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
             ending = time.monotonic() + _ENDING_SECONDS
+            self._threads.stop()
+            self._loop.stop()
             for loop in self._loops:
                 loop.stop(ending)
-            self._threads.stop(ending)
-            self._loop.stop(ending)
+            self._threads.join(ending)
+            self._loop.join(ending)
             _name_abandoned(abandoned, grace)
             return abandoned
 
@@ -164,6 +170,9 @@ class Engine:
 
     def after_fork(self) -> None:
         """In a forked child: begin anew, empty. What the parent had queued stays the parent's."""
+        if self._started:
+            self._work.paused = True
+            self._threads.leave_to_the_parent()
         self._reset()
 
     # -- inside -------------------------------------------------------------------------------------

@@ -27,10 +27,11 @@ def failure(exception: BaseException) -> Failed:
 def _describe(exception: BaseException) -> str:
     name = type(exception).__name__
     try:
+        # The message may be of a subclass of str with methods that raise, too.
         message = str(exception)
+        return _clip(f"{name}: {message}" if message else name, ERROR_LIMIT)
     except BaseException as broken:
         return f"{name}: (its message could not be read: {type(broken).__name__})"
-    return _clip(f"{name}: {message}" if message else name, ERROR_LIMIT)
 
 
 def _traceback(exception: BaseException) -> str:

@@ -34,6 +34,6 @@ def log_failure(record: TaskRecord, ending: Failed | Again) -> None:
             )  # fmt: skip
         else:
             logger.error("task %s %s failed\n%s", record.name, record.id, ending.traceback)
-    except Exception:
+    except BaseException:
         # logging reports its own handlers' errors on stderr; there is nobody else left to tell.
         return

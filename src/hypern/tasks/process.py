@@ -10,7 +10,7 @@ import weakref
 
 # Imported so that its exit hook is registered before ours and runs after it: a task that is being
 # finished at the end may still use an executor.
-import concurrent.futures.thread  # isort: skip  # noqa: F401
+import concurrent.futures.thread  # isort: skip
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hypern.tasks.engine import Engine
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
-_hooked = False
 _ending = False
 
 
@@ -27,14 +26,13 @@ def look_after(engine: Engine) -> None:
     _engines.add(engine)
 
 
+def is_ending() -> bool:
+    """Whether the process ends, and the engines with it."""
+    return _ending
+
+
 def prepare_for_the_end() -> None:
-    """Register the exit hook, and turn SIGTERM into an orderly end where nobody else handles it."""
-    global _hooked
-    if not _hooked:
-        _hooked = True
-        # Python refuses to start threads once it has begun to join them, which is before atexit's hooks;
-        # this hook (also used by concurrent.futures) is called before that.
-        getattr(threading, "_register_atexit", atexit.register)(_at_exit)
+    """Turn SIGTERM into an orderly end where nobody else handles it."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
@@ -49,6 +47,24 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 
 def _at_exit() -> None:
+    try:
+        _wait_for_threads()
+    finally:
+        _stop_engines()
+
+
+def _wait_for_threads() -> None:
+    """Until the program's own threads have ended, as Python would do next: they may still submit tasks."""
+    waiting_for_python = getattr(concurrent.futures.thread, "_threads_queues", {})
+    while own := [
+        thread
+        for thread in threading.enumerate()
+        if not thread.daemon and thread is not threading.current_thread() and thread not in waiting_for_python
+    ]:
+        own[0].join()
+
+
+def _stop_engines() -> None:
     global _ending
     _ending = True
     for engine in list(_engines):
@@ -64,3 +80,6 @@ def _in_forked_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_forked_child)
+# Python refuses to start threads once it has begun to join them, which is before atexit's hooks; this hook
+# (also used by concurrent.futures) is called before that.
+getattr(threading, "_register_atexit", atexit.register)(_at_exit)

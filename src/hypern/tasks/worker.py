@@ -71,9 +71,17 @@ class ThreadLane:
         )
         self.notify = self._crew.notify
 
-    def stop(self, deadline: float) -> None:
+    def stop(self) -> None:
+        """Start nothing more."""
         self._crew.stop()
+
+    def join(self, deadline: float) -> None:
+        """Wait until `deadline` (of `time.monotonic`) for the threads to end."""
         self._crew.join(deadline)
+
+    def leave_to_the_parent(self) -> None:
+        """In a forked child: should it be one of our threads that forked, it does no more of this work."""
+        self._crew.leave()
 
     def _do(self, record: TaskRecord) -> None:
         attempt = record.attempt
@@ -88,6 +96,7 @@ class LoopLane:
         self._limit = limit
         self._running: dict[str, asyncio.Task[None]] = {}
         self._pumping = False
+        self._stopping = False
         self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="hypern-task-loop", daemon=True)
         self._thread.start()
@@ -102,13 +111,19 @@ class LoopLane:
         """Raise CancelledError in a running task. May be called from any thread."""
         self._loop.call_soon_threadsafe(self._interrupt, task_id)
 
-    def stop(self, deadline: float) -> None:
-        """Cancel what still runs, give it until `deadline` (of `time.monotonic`) to end, stop the loop."""
+    def stop(self) -> None:
+        """Start nothing more, cancel what still runs."""
+        self._stopping = True
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def join(self, deadline: float) -> None:
+        """Wait until `deadline` (of `time.monotonic`) for what runs to end, and the loop with it."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _pump(self) -> None:
         self._pumping = False
+        if self._stopping:
+            return
         for _ in range(_STARTED_AT_ONCE):
             if len(self._running) >= self._limit:
                 return  # the next one to end looks for more
@@ -129,17 +144,23 @@ class LoopLane:
     def _interrupt(self, task_id: str) -> None:
         task = self._running.get(task_id)
         if task is not None:
-            task.cancel()
+            # In the next turn: cancelled before its first step, a coroutine could never say how it ended.
+            self._loop.call_soon(task.cancel)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._close()
+        while not self._stopping:
+            try:
+                self._loop.run_forever()
+            except BaseException:
+                # SystemExit and KeyboardInterrupt, from an asyncio task or callback that a task has left.
+                logger.exception("a background task tried to end the event loop of all of them; it goes on")
+        self._close()
 
     def _close(self) -> None:
         loop = self._loop
+        # One turn, in which those that have been claimed make their first step.
+        loop.run_until_complete(asyncio.sleep(0))
         remaining = asyncio.all_tasks(loop)
         for task in remaining:
             task.cancel()

@@ -1,0 +1,37 @@
+# Everything a newcomer needs: `make demo`, `make test`. The first run makes .venv and installs into it.
+
+PYTHON ?= python3
+PORT ?= 3000
+BIN := .venv/bin
+
+.PHONY: demo test lint bench
+
+demo: .venv/.installed-demo
+	@PORT=$(PORT) $(BIN)/python examples/shop/app.py
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: .venv/.installed
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+bench: .venv/.installed
+	@$(BIN)/python -m benchmarks $(CASES)
+
+# The stamps are newer than pyproject.toml while what it asks for is installed.
+.venv/.installed: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/.installed-demo
+
+.venv/.installed-demo: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) > /dev/null || \
+		{ echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hypern needs Python 3.11 or newer and $(PYTHON) is older. Name another: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv
