@@ -83,6 +83,7 @@ class Hypern(WebApp):
     @overload
     def background(
         self,
+        /,
         *,
         delay_seconds: float = 0,
         priority: Priority = "normal",
@@ -138,8 +139,8 @@ class Hypern(WebApp):
     def _check_workers(self, workers: int) -> None:
         if workers != 1:
             raise ConfigurationError(
-                f"workers={workers!r}: with task_store='memory://' each process would keep tasks of its own and "
-                "answer 404 for the tasks of the others. Serve with one process: workers=1."
+                f"workers={workers!r}: with task_store='memory://' each process would keep tasks of its own "
+                "and answer 404 for the tasks of the others. Serve with one process: workers=1."
             )
 
 

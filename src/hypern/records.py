@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 
-class TaskStatus(str, enum.Enum):
+class TaskStatus(enum.StrEnum):
     """The state of a task. Each member is a `str`: `TaskStatus.COMPLETED == "completed"`.
 
     `.name` and `.value` are both the lower-case word, so that a JSON answer carries `"completed"`;
@@ -36,12 +36,6 @@ class TaskStatus(str, enum.Enum):
     def name(self) -> str:
         return self.value
 
-    def __str__(self) -> str:
-        return self.value
-
-    def __format__(self, spec: str) -> str:
-        return format(self.value, spec)
-
 
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
@@ -55,7 +49,7 @@ TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
 }
 
 
-class Lane(str, enum.Enum):
+class Lane(enum.StrEnum):
     """What runs a task: a worker thread (plain functions) or the task loop (coroutine functions)."""
 
     THREAD = "thread"

@@ -40,6 +40,21 @@ class Mutex:
         self.release()
 
 
+# How long a watching thread lets the others go on before it looks whether they do (seconds).
+PATIENCE = 0.0005
+
+
+class _Bed:
+    """Where a thread sleeps, and the role for which it is woken."""
+
+    __slots__ = ("lock", "watch")
+
+    def __init__(self, watch: bool) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+        self.watch = watch
+
+
 class Crew(Generic[T]):
     """Up to `size` threads, started when first needed.
 
@@ -47,10 +62,13 @@ class Crew(Generic[T]):
     does it; neither may raise. `has_work()` is a cheap look whether `take` may find something. Whoever
     adds work makes it visible to both first and calls `notify` then.
 
-    At most one thread is *seeking* at a time: woken, and not yet at a piece of work. While there is one,
-    `notify` need not wake another: the seeker looks again before it sleeps, and when it finds work
-    while there is more, it wakes the next one. A thread at work does not count as seeking, however
-    short its work may be: the next piece would have to wait for it.
+    At most one thread is *seeking*: woken, and not yet at a piece of work. It looks again before it
+    sleeps, so while there is one, `notify` need not wake another. A thread at work does not count.
+
+    When the seeker finds work and there is more, one thread is not always too few: short pieces are done
+    sooner by one thread than by several that take turns at the interpreter. So it posts at most one
+    *watching* thread, which naps for `PATIENCE` and takes part if nothing was taken meanwhile; from then
+    on, until there is no more work, each thread that finds more wakes the next at once.
     """
 
     def __init__(
@@ -68,29 +86,24 @@ class Crew(Generic[T]):
         self._has_work = has_work
         self._lock = threading.Lock()
         self._seeking = False
+        self._watching = False
+        self._held_up = False
+        self._taken = 0
         self._stopping = False
-        self._beds: list[threading.Lock] = []
+        self._beds: list[_Bed] = []
         self._threads: list[threading.Thread] = []
 
     def notify(self) -> None:
         """There is new work."""
-        if self._seeking:
-            return
-        with self._lock:
-            if self._seeking or self._stopping:
-                return
-            if self._beds:
-                self._seeking = True
-                self._beds.pop().release()
-            elif len(self._threads) < self._size:
-                self._start_one()
+        if not self._seeking and not self._watching:
+            self._wake(watch=False)
 
     def stop(self) -> None:
         """Let every thread end after the piece it is at; none begins another."""
         with self._lock:
             self._stopping = True
             while self._beds:
-                self._beds.pop().release()
+                self._beds.pop().lock.release()
 
     def leave(self) -> None:
         """As `stop`, in a forked child, where a lock that another thread held is held for ever."""
@@ -102,40 +115,75 @@ class Crew(Generic[T]):
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _start_one(self) -> None:
-        thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
-        self._seeking = True
+    def _wake(self, watch: bool) -> None:
+        with self._lock:
+            if self._seeking or self._watching or self._stopping:
+                return
+            if self._beds:
+                bed = self._beds.pop()
+                bed.watch = watch
+                self._on_duty(watch, True)
+                bed.lock.release()
+            elif len(self._threads) < self._size:
+                self._start_one(watch)
+
+    def _on_duty(self, watch: bool, duty: bool) -> None:
+        if watch:
+            self._watching = duty
+        else:
+            self._seeking = duty
+
+    def _start_one(self, watch: bool) -> None:
+        name = f"{self._name}-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, args=(_Bed(watch),), name=name, daemon=True)
+        self._on_duty(watch, True)
         try:
             thread.start()
         except RuntimeError:  # the system gives no more threads: those there are will come to it
-            self._seeking = False
+            self._on_duty(watch, False)
             if not self._threads:
                 raise
         else:
             self._threads.append(thread)
 
-    def _run(self) -> None:
-        bed = threading.Lock()
-        bed.acquire()
+    def _run(self, bed: _Bed) -> None:
         take, do = self._take, self._do
+        if bed.watch:
+            self._watch()
         seeking = True
         while not self._stopping:
             piece = take()
             if piece is None:
                 seeking = self._sleep(bed, seeking)
                 continue
+            self._taken += 1
             if seeking:
                 seeking = self._seeking = False
                 if self._has_work():
-                    self.notify()
+                    self._wake(watch=not self._held_up)
             do(piece)
             del piece
 
-    def _sleep(self, bed: threading.Lock, seeking: bool) -> bool:
+    def _watch(self) -> None:
+        """Nap until there is no work, or nobody takes it. The thread is the seeking one then."""
+        while not self._stopping:
+            taken = self._taken
+            time.sleep(PATIENCE)
+            if not self._has_work():
+                break
+            if taken == self._taken:
+                self._held_up = True
+                break
+        # In this order: whoever adds work must not find nobody on duty before we have looked again.
+        self._seeking = True
+        self._watching = False
+
+    def _sleep(self, bed: _Bed, seeking: bool) -> bool:
         """Sleep until woken. Whether this thread is the seeking one then."""
         with self._lock:
             if seeking:
                 self._seeking = False
+            self._held_up = False
             self._beds.append(bed)
         # Work that came after the last look, and before this thread could be seen to sleep, woke nobody.
         if self._has_work() or self._stopping:
@@ -143,5 +191,7 @@ class Crew(Generic[T]):
                 if bed in self._beds:
                     self._beds.remove(bed)
                     return False
-        bed.acquire()
+        bed.lock.acquire()
+        if bed.watch:
+            self._watch()
         return True

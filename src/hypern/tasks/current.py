@@ -8,7 +8,6 @@ from hypern.errors import InvalidOption, NoCurrentTask
 from hypern.records import Progress, TaskRecord
 from hypern.stores.base import Store
 
-
 # One attempt at a task: its record, the number of the attempt, the store it was claimed from. A plain
 # tuple, because one is made for every task that runs.
 Run = tuple[TaskRecord, int, Store]

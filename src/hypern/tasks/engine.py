@@ -129,15 +129,16 @@ class Engine:
             # Before we look what is left: who adds a task after that finds that a start is needed.
             self._started = False
             abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
-            ending = time.monotonic() + _ENDING_SECONDS
-            self._threads.stop()
-            self._loop.stop()
-            for loop in self._loops:
-                loop.stop(ending)
-            self._threads.join(ending)
-            self._loop.join(ending)
+            self._end_workers()
             _name_abandoned(abandoned, grace)
             return abandoned
+
+    def discard(self) -> None:
+        """End the workers at once and without a word about what is left."""
+        self.pause()
+        with self._lock:
+            if self._started:
+                self._end_workers()
 
     def hurry(self) -> None:
         """End the grace of a `stop` under way now."""
@@ -176,6 +177,16 @@ class Engine:
         self._reset()
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _end_workers(self) -> None:
+        self._started = False
+        ending = time.monotonic() + _ENDING_SECONDS
+        self._threads.stop()
+        self._loop.stop()
+        for loop in self._loops:
+            loop.stop(ending)
+        self._threads.join(ending)
+        self._loop.join(ending)
 
     def _wake(self) -> None:
         self._threads.notify()

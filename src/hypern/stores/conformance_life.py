@@ -1,18 +1,8 @@
-"""What every store must do, as tests. A new store is right when its subclass of this passes; see below.
-
-    class TestMyStore(StoreConformance):
-        def make_store(self, *, capacity=100, keep=100, keep_seconds=3600.0):
-            return MyStore(...)
-
-Nothing at run time imports this module. It needs pytest, and speaks to a store through its verbs only.
-"""
+"""The first half of what every store must do, as tests: how a task is added, claimed, ended, cancelled."""
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,7 +16,6 @@ from hypern.records import (
     Ending,
     Failed,
     Lane,
-    Progress,
     TaskRecord,
     TaskStatus,
 )
@@ -43,8 +32,6 @@ ENDINGS: dict[TaskStatus, Ending] = {
     TaskStatus.FAILED: FAILED,
     TaskStatus.CANCELLED: Cancelled(),
 }
-# Threads that use one store at once, and tasks that each of them adds.
-THREADS, EACH = 8, 50
 
 
 def work(*args: Any, **kwargs: Any) -> None:
@@ -90,30 +77,8 @@ def status_of(store: Store, task_id: str) -> TaskStatus:
     return record.status
 
 
-def in_threads(job: Callable[[int], None]) -> None:
-    """Call `job(0)` … `job(THREADS - 1)` at once; raise what any of them raised."""
-    start = threading.Barrier(THREADS)
-    raised: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            start.wait(10)
-            job(number)
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not any(thread.is_alive() for thread in threads)
-    if raised:
-        raise raised[0]
-
-
-class StoreConformance(ABC):
-    """Subclass it as `Test…` and say how to make an empty store."""
+class LifeConformance(ABC):
+    """Part of `StoreConformance`; subclass that."""
 
     @abstractmethod
     def make_store(self, *, capacity: int = 100, keep: int = 100, keep_seconds: float = 3600.0) -> Store:
@@ -149,7 +114,7 @@ class StoreConformance(ABC):
         assert store.count() == before
 
     def test_a_full_store_refuses(self) -> None:
-        """Beyond `capacity` PENDING tasks, delayed ones included, QueueFull says the limit; nothing is added."""
+        """Beyond `capacity` PENDING tasks, delayed ones included, QueueFull; nothing is added."""
         store = self.make_store(capacity=2)
         store.add(make_record("a"))
         store.add(make_record("b", due=10.0))
@@ -244,7 +209,9 @@ class StoreConformance(ABC):
         assert (ended.status, ended.finished_at) == (status, NOW + 5)
         assert ended.result == (42 if status is TaskStatus.COMPLETED else None)
         failed = status is TaskStatus.FAILED
-        assert (ended.error, ended.traceback) == ((FAILED.error, FAILED.traceback) if failed else (None, None))
+        assert (ended.error, ended.traceback) == (
+            (FAILED.error, FAILED.traceback) if failed else (None, None)
+        )
 
     def test_finish_writes_why_a_result_was_omitted(self) -> None:
         """A value that could not be kept leaves its reason."""

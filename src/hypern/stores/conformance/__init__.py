@@ -1,0 +1,25 @@
+"""The suite that every store must pass. For tests only: nothing in Hypern imports it at run time.
+
+A store's own test module takes it over and says how to open an empty store:
+
+    class TestMyStore(StoreConformance):
+        def make_store(self, capacity, keep, keep_seconds):
+            return MyStore(capacity=capacity, keep=keep, keep_seconds=keep_seconds)
+
+pytest, which it needs, then runs every method named `test_…`. The first line of each says which promise
+of `stores.base.Store` it holds the store to. Times are made up: a store has no clock of its own.
+"""
+
+from hypern.stores.conformance.adding import Adding
+from hypern.stores.conformance.cancelling import Cancelling
+from hypern.stores.conformance.claiming import Claiming
+from hypern.stores.conformance.delaying import Delaying
+from hypern.stores.conformance.finishing import Finishing
+from hypern.stores.conformance.keeping import Keeping
+from hypern.stores.conformance.racing import Racing
+
+__all__ = ["StoreConformance"]
+
+
+class StoreConformance(Adding, Claiming, Delaying, Finishing, Cancelling, Keeping, Racing):
+    """Everything that `stores.base.Store` promises, as tests. Subclasses say `make_store`."""

@@ -1,0 +1,109 @@
+"""What the parts of the suite share: how a store is opened, how tasks are made and brought on their way."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.stores.base import Store
+
+PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+COMPLETED, FAILED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
+THREAD, LOOP = Lane.THREAD, Lane.LOOP
+
+# The wall-clock second at which the tests begin.
+NOW = 1_700_000_000.0
+
+_numbers = itertools.count()
+
+
+class Suite(ABC):
+    @abstractmethod
+    def make_store(self, capacity: int, keep: int, keep_seconds: float) -> Store:
+        """An empty store. `capacity`: the most tasks PENDING; `keep`, `keep_seconds`: how many ended tasks
+        it keeps at most, and how long."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """A store that is roomy enough for every test that is not about room."""
+        return self.make_store(capacity=1000, keep=1000, keep_seconds=60.0)
+
+
+def task_function(*args: Any, **kwargs: Any) -> None:
+    """What the tasks of the suite would call; at the top of a module, so that any store can name it."""
+
+
+def make_record(
+    task_id: str | None = None,
+    *,
+    lane: Lane = THREAD,
+    priority: int = 0,
+    due: float | None = None,
+    wall: float = NOW,
+    args: tuple[Any, ...] = (),
+    retries: int = 0,
+) -> TaskRecord:
+    """A PENDING task as `submit` makes it. `due`: steady-clock second, None for at once."""
+    return TaskRecord(
+        id=f"task-{next(_numbers):06d}" if task_id is None else task_id,
+        func=task_function,
+        target=task_function,
+        name="conformance:task_function",
+        lane=lane,
+        args=args,
+        kwargs={},
+        priority=priority,
+        retries=retries,
+        submitted_at=wall,
+        due=due,
+        context=None,
+        ready_at=wall,
+    )
+
+
+def claimed(store: Store, record: TaskRecord) -> TaskRecord:
+    """Add a task and claim it."""
+    store.add(record)
+    running = store.claim(record.lane, NOW)
+    assert running is not None
+    assert running.id == record.id
+    return running
+
+
+def claim_ids(store: Store, lane: Lane = THREAD, wall: float = NOW) -> list[str]:
+    """Claim everything that waits in a lane: the ids, in order."""
+    return [record.id for record in iter(lambda: store.claim(lane, wall), None)]
+
+
+def kept(store: Store, task_id: str) -> TaskRecord:
+    """The record of a task that the store must still have."""
+    record = store.get(task_id)
+    assert record is not None
+    return record
+
+
+def together(work: Callable[[int], None], threads: int = 8) -> None:
+    """Call `work(0)`, `work(1)`, … in so many threads that begin at once; raise what one of them raises."""
+    barrier = threading.Barrier(threads)
+    raised: list[BaseException] = []
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            raised.append(error)
+
+    started = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    if raised:
+        raise raised[0]

@@ -1,0 +1,96 @@
+"""Help for testing a program that uses Hypern: a client without a socket, tasks that run when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from starlette.testclient import TestClient
+
+from hypern.app import Hypern
+from hypern.clock import ManualClock
+from hypern.config import Settings
+from hypern.records import TERMINAL, TaskResult, TaskStatus
+from hypern.tasks.engine import Engine
+from hypern.tasks.lookup import look_up
+from hypern.tasks.runtime import use_engine
+
+__all__ = ["ManualClock", "TaskRunner", "TestClient"]
+
+
+class TaskRunner:
+    """Tasks wait until they are told to run, and time passes when told to; the engine is the real one.
+
+    `with TaskRunner(app) as tasks:` puts a fresh, empty engine with a `ManualClock` in the place of the
+    app's, and of the one that the module-level functions use; without an app, of the latter only. At the
+    end of the block the former engine is back and the tasks of the block are gone.
+    """
+
+    def __init__(self, app: Hypern | None = None) -> None:
+        self.clock = ManualClock()
+        self._app = app
+        settings = Settings.read() if app is None else app.engine.settings
+        self.engine = Engine(settings, self.clock)
+        self._former_of_app: Engine | None = None
+        self._former: Engine | None = None
+
+    def __enter__(self) -> TaskRunner:
+        self.engine.pause()
+        self._former = use_engine(self.engine)
+        if self._app is not None:
+            self._former_of_app, self._app.engine = self._app.engine, self.engine
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        use_engine(self._former)
+        if self._app is not None and self._former_of_app is not None:
+            self._app.engine = self._former_of_app
+        self.engine.discard()
+
+    def pending(self) -> list[TaskResult]:
+        """The tasks that wait, delayed ones included, in the order of submission."""
+        return self._results({TaskStatus.PENDING})
+
+    def run_pending(self, timeout: float = 5.0) -> list[TaskResult]:
+        """Run all that is due, and what that submits, until nothing is due. The tasks that ended.
+
+        Raises TimeoutError if that takes more than `timeout` real seconds.
+        """
+        before = {result.task_id for result in self._results(TERMINAL)}
+        self._run_until(self.engine.idle, timeout, "the tasks that are due did not all end")
+        return [result for result in self._results(TERMINAL) if result.task_id not in before]
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` (>= 0) pass at once: delayed tasks may become due. They still wait to be run."""
+        self.clock.advance(seconds)
+
+    def wait(self, task_id: str, timeout: float = 5.0) -> TaskResult:
+        """Let tasks run until this one has ended. It.
+
+        Raises TimeoutError if it has not ended after `timeout` real seconds (a delayed one needs
+        `advance` first), KeyError for an id that is not known.
+        """
+
+        def ended() -> bool:
+            result = look_up(self.engine, task_id)
+            if result is None:
+                raise KeyError(task_id)
+            return result.is_done()
+
+        self._run_until(ended, timeout, f"the task {task_id} did not end")
+        result = look_up(self.engine, task_id)
+        assert result is not None
+        return result
+
+    def _run_until(self, condition: Callable[[], bool], timeout: float, complaint: str) -> None:
+        self.engine.resume()
+        try:
+            if not self.engine.wait_until(condition, timeout):
+                raise TimeoutError(f"{complaint} within {timeout:g} s.")
+        finally:
+            self.engine.pause()
+
+    def _results(self, statuses: frozenset[TaskStatus] | set[TaskStatus]) -> list[TaskResult]:
+        return [TaskResult.of(record) for record in self.engine.store.find(statuses)]
