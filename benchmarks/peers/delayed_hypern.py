@@ -1,6 +1,7 @@
 """Ours: `delayed_hypern.py COUNT IDLE_SECONDS` keeps COUNT delayed tasks waiting, then lets others fall due.
 
-Due times are random, so that each submit finds its place among all that wait already.
+Due times are random, so that each submit finds its place among all that wait already. Of ten blocks the
+quickest is taken, because what other programs do meanwhile only ever makes one slower.
 """
 
 import json
@@ -8,7 +9,6 @@ import os
 import random
 import sys
 import time
-from statistics import median
 
 from measure import expect, noop, wait
 from process_memory import resident_bytes
@@ -74,8 +74,8 @@ def main(count: int, idle_seconds: float) -> dict[str, float]:
     early_blocks = blocks[FIRST_BLOCKS - COMPARED_BLOCKS : FIRST_BLOCKS]
     return {
         "bytes_each": bytes_each,
-        "submit_us_at_10k": median(early_blocks) / BLOCK * 1e6,
-        "submit_us_at_full": median(blocks[-COMPARED_BLOCKS:]) / BLOCK * 1e6,
+        "submit_us_at_10k": min(early_blocks) / BLOCK * 1e6,
+        "submit_us_at_full": min(blocks[-COMPARED_BLOCKS:]) / BLOCK * 1e6,
         "submit_us_mean": sum(blocks) / count * 1e6,
         "idle_percent": idle * 100,
         "earliest_ms": ordered[0] * 1e3,

@@ -42,6 +42,8 @@ class Mutex:
 
 # How long a watching thread lets the others go on before it looks whether they do (seconds).
 PATIENCE = 0.0005
+# After so many pieces without a pause a thread expects more of them soon.
+STREAK = 4
 
 
 class _Bed:
@@ -151,11 +153,18 @@ class Crew(Generic[T]):
         if bed.watch:
             self._watch()
         seeking = True
+        done = 0
         while not self._stopping:
             piece = take()
             if piece is None:
-                seeking = self._sleep(bed, seeking)
+                if done >= STREAK:
+                    self._linger()
+                    seeking = True
+                else:
+                    seeking = self._sleep(bed, seeking)
+                done = 0
                 continue
+            done += 1
             self._taken += 1
             if seeking:
                 seeking = self._seeking = False
@@ -175,6 +184,15 @@ class Crew(Generic[T]):
                 self._held_up = True
                 break
         # In this order: whoever adds work must not find nobody on duty before we have looked again.
+        self._seeking = True
+        self._watching = False
+
+    def _linger(self) -> None:
+        """Nap after a streak of short pieces, when more are to be expected, instead of being woken for
+        each of them. The thread is the seeking one then."""
+        self._watching = True
+        self._seeking = False
+        time.sleep(PATIENCE)
         self._seeking = True
         self._watching = False
 

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("hypern.stores.conformance", "hypern.stores.conformance_life")
+pytest.register_assert_rewrite("hypern.stores.conformance")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from hypern.errors import QueueFull
 from hypern.records import TERMINAL, Again, Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import AGEING, Cancellation
-from hypern.stores.conformance_life import make_record
+from hypern.stores.conformance.suite import make_record
 from hypern.stores.memory import MemoryStore
 
 CAPACITY, KEEP, KEEP_SECONDS = 6, 5, 50.0
@@ -71,11 +71,21 @@ class StoreMachine(RuleBasedStateMachine):
             del self.tasks[self.ended.pop(0)]
 
     @rule(
-        delay=st.sampled_from([0.0, 0.0, 0.0, 1.0, 3.0, 40.0]),
-        priority=st.sampled_from([0, 0, 1, 10, -10]),
-        lane=st.sampled_from(Lane),
+        several=st.lists(
+            st.tuples(
+                st.sampled_from([0.0, 0.0, 1.0, 3.0, 40.0]),
+                st.sampled_from([0, 0, 1, 10, -10]),
+                st.sampled_from(Lane),
+            ),
+            min_size=1,
+            max_size=4,
+        )
     )
-    def submit(self, delay: float, priority: int, lane: Lane) -> None:
+    def submit(self, several: list[tuple[float, int, Lane]]) -> None:
+        for delay, priority, lane in several:
+            self.submit_one(delay, priority, lane)
+
+    def submit_one(self, delay: float, priority: int, lane: Lane) -> None:
         self.ids += 1
         task_id = f"task-{self.ids}"
         due = self.now + delay if delay else None
@@ -135,10 +145,6 @@ class StoreMachine(RuleBasedStateMachine):
             task.status, task.due = PENDING, self.now + wait
             task.first_due, task.seq = self.now + wait, self.in_line()
 
-    @rule(attempt=consumes(attempts))
-    def forget(self, attempt: tuple[TaskRecord, int]) -> None:
-        """Leave an attempt alone for good: a task that never ends."""
-
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         task_id = data.draw(st.sampled_from([*sorted(self.tasks), "nobody"]))
@@ -153,11 +159,14 @@ class StoreMachine(RuleBasedStateMachine):
             self.ever_cancelled_waiting.add(task_id)
             self.end(task_id, Cancelled())
 
-    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 60.0]))
-    def advance(self, seconds: float) -> None:
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 60.0]), releases=st.booleans(), prunes=st.booleans())
+    def advance(self, seconds: float, releases: bool, prunes: bool) -> None:
         self.now += seconds
+        if releases:
+            self.release()
+        if prunes:
+            self.prune()
 
-    @rule()
     def release(self) -> None:
         due = [t for t in self.tasks.values() if t.due is not None and t.due <= self.now]
         due = [t for t in due if t.status is PENDING]
@@ -165,7 +174,6 @@ class StoreMachine(RuleBasedStateMachine):
         for task in sorted(due, key=lambda task: (task.due, task.seq)):
             task.due, task.ready_at, task.seq = None, self.now, self.in_line()
 
-    @rule()
     def prune(self) -> None:
         old = [i for i in self.ended if self.tasks[i].ended_at + KEEP_SECONDS <= self.now]
         assert self.store.prune(self.now) == len(old)
@@ -206,7 +214,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=150,
+    max_examples=400,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -3,7 +3,7 @@
 A store's own test module takes it over and says how to open an empty store:
 
     class TestMyStore(StoreConformance):
-        def make_store(self, capacity, keep, keep_seconds):
+        def make_store(self, *, capacity=1000, keep=1000, keep_seconds=60.0):
             return MyStore(capacity=capacity, keep=keep, keep_seconds=keep_seconds)
 
 pytest, which it needs, then runs every method named `test_…`. The first line of each says which promise

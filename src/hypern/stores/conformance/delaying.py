@@ -6,7 +6,17 @@ import pytest
 
 from hypern.records import Again, Completed
 from hypern.stores.base import Store
-from hypern.stores.conformance.suite import LOOP, NOW, THREAD, Suite, claim_ids, claimed, kept, make_record
+from hypern.stores.conformance.suite import (
+    LOOP,
+    NOW,
+    THREAD,
+    Suite,
+    claim_ids,
+    claim_one,
+    claimed,
+    kept,
+    make_record,
+)
 
 
 def release_all(store: Store, steady: float, wall: float = NOW) -> set[object]:
@@ -101,8 +111,7 @@ class Delaying(Suite):
         for lane in (THREAD, LOOP):
             store.add(make_record(lane=lane))
             assert not store.idle(0.0)
-            running = store.claim(lane, NOW)
-            assert running is not None
+            running = claim_one(store, lane)
             assert not store.idle(0.0)
             store.finish(running, 1, Completed(None), NOW)
             assert store.idle(0.0)

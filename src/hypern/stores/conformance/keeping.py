@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypern.records import Again, Completed, Failed, Progress, TaskStatus
+from hypern.records import Again, Completed, Ending, Failed, Progress, TaskStatus
 from hypern.stores.base import Store
 from hypern.stores.conformance.suite import (
     CANCELLED,
@@ -11,13 +11,17 @@ from hypern.stores.conformance.suite import (
     NOW,
     PENDING,
     RUNNING,
-    THREAD,
     Suite,
     claim_ids,
+    claim_one,
     claimed,
     kept,
     make_record,
 )
+
+
+def find_ids(store: Store, *statuses: TaskStatus) -> list[str]:
+    return [record.id for record in store.find(statuses)]
 
 
 class Keeping(Suite):
@@ -30,8 +34,7 @@ class Keeping(Suite):
         """get: what was handed out stays as it was while the task goes on."""
         store.add(make_record("one"))
         waiting = kept(store, "one")
-        running_record = store.claim(THREAD, NOW)
-        assert running_record is not None
+        running_record = claim_one(store)
         running = kept(store, "one")
         store.finish(running_record, 1, Completed(5), NOW)
         assert (waiting.status, waiting.attempt, waiting.started_at) == (PENDING, 0, 0.0)
@@ -70,11 +73,10 @@ class Keeping(Suite):
         for number in range(6):
             store.add(make_record(f"n{number}"))
         assert store.count() == dict.fromkeys(TaskStatus, 0) | {PENDING: 6}
-        running = [store.claim(THREAD, NOW) for _ in range(4)]
+        running = [claim_one(store) for _ in range(4)]
         assert store.count() == dict.fromkeys(TaskStatus, 0) | {PENDING: 2, RUNNING: 4}
-        endings = [Completed(1), Failed("E", "text"), Again("E", "text", 5.0)]
+        endings: list[Ending] = [Completed(1), Failed("E", "text"), Again("E", "text", 5.0)]
         for record, ending in zip(running, endings, strict=False):
-            assert record is not None
             store.finish(record, 1, ending, NOW)
         store.cancel("n4", NOW)
         store.cancel("n3", NOW)  # runs, and goes on running
@@ -97,8 +99,7 @@ class Keeping(Suite):
         store.finish(running, 1, Again("E", "text", 1.0), NOW)
         assert store.report(running, 1, Progress(0.5)) is False
         store.release(1.0, NOW)
-        again = store.claim(THREAD, NOW)
-        assert again is not None
+        again = claim_one(store)
         assert store.report(again, 1, Progress(0.5)) is False
         store.finish(again, 2, Completed(None), NOW)
         assert store.report(again, 2, Progress(0.5)) is False
@@ -106,8 +107,8 @@ class Keeping(Suite):
 
     def test_kept_for_its_time(self, store: Store) -> None:
         """prune: an ended task is kept for `keep_seconds` and forgotten then; it counts what it forgot."""
-        for number, ending in enumerate((Completed(1), Failed("E", "text"))):
-            store.finish(claimed(store, make_record(f"n{number}")), 1, ending, NOW + number)
+        store.finish(claimed(store, make_record("n0")), 1, Completed(1), NOW)
+        store.finish(claimed(store, make_record("n1")), 1, Failed("E", "text"), NOW + 1)
         store.add(make_record("n2"))
         store.cancel("n2", NOW + 2)
         assert store.prune(NOW + 59.9) == 0
@@ -140,5 +141,5 @@ class Keeping(Suite):
             store.finish(claimed(store, make_record(f"n{number}")), 1, Completed(None), NOW)
         store.add(make_record("waiting"))
         store.prune(NOW)
-        assert [record.id for record in store.find({COMPLETED})] == ["n3", "n1", "n2"]
-        assert [record.id for record in store.find({PENDING, RUNNING})] == ["running", "waiting"]
+        assert set(find_ids(store, COMPLETED)) == {"n3", "n1", "n2"}
+        assert find_ids(store, PENDING, RUNNING) == ["running", "waiting"]

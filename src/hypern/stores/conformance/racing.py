@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import partial
 
 from hypern.errors import QueueFull
-from hypern.records import Again, Completed, TaskStatus
+from hypern.records import Again, Completed, Ending, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.conformance.suite import (
     CANCELLED,
@@ -25,33 +26,30 @@ from hypern.stores.conformance.suite import (
 class Racing(Suite):
     def test_each_attempt_is_claimed_once(self) -> None:
         """claim: eight threads that add and claim get every attempt of every task exactly once."""
-        store = self.make_store(capacity=4000, keep=4000, keep_seconds=60.0)
+        store = self.make_store(capacity=4000, keep=4000)
         attempts: list[tuple[str, int]] = []
+
+        def claim_and_finish() -> bool:
+            record = store.claim(THREAD, NOW)
+            if record is None:
+                return False
+            attempt = record.attempt
+            attempts.append((record.id, attempt))
+            ending: Ending = Again("E", "text", 0.0) if attempt < 3 else Completed(None)
+            assert store.finish(record, attempt, ending, NOW)
+            return True
 
         def work(number: int) -> None:
             for round_ in range(100):
                 store.add(make_record(f"{number}-{round_}"))
-                record = store.claim(THREAD, NOW)
-                if record is None:
-                    continue
-                attempt = record.attempt
-                attempts.append((record.id, attempt))
-                ending = Again("E", "text", 0.0) if attempt < 3 else Completed(None)
-                assert store.finish(record, attempt, ending, NOW)
+                claim_and_finish()
                 store.release(1.0, NOW)
 
         together(work)
-        while (record := store.claim(THREAD, NOW)) is not None or store.release(1.0, NOW):
-            if record is not None:
-                attempts.append((record.id, record.attempt))
-                ending = Again("E", "text", 0.0) if record.attempt < 3 else Completed(None)
-                store.finish(record, record.attempt, ending, NOW)
-        assert Counter(attempts) == Counter(
-            (f"{number}-{round_}", attempt)
-            for number in range(8)
-            for round_ in range(100)
-            for attempt in (1, 2, 3)
-        )
+        while claim_and_finish() or store.release(1.0, NOW):
+            pass
+        ids = [f"{number}-{round_}" for number in range(8) for round_ in range(100)]
+        assert Counter(attempts) == Counter((task_id, attempt) for task_id in ids for attempt in (1, 2, 3))
         assert store.count() == dict.fromkeys(TaskStatus, 0) | {COMPLETED: 800}
 
     def test_one_ending_wins(self, store: Store) -> None:
@@ -59,12 +57,7 @@ class Racing(Suite):
         for _ in range(30):
             running = claimed(store, make_record())
             won: list[int] = []
-
-            def work(number: int, running=running, won=won) -> None:  # type: ignore[no-untyped-def]
-                if store.finish(running, 1, Completed(number), NOW):
-                    won.append(number)
-
-            together(work)
+            together(partial(_finish, store, running, won))
             assert [kept(store, running.id).result] == won
 
     def test_cancelled_or_claimed(self, store: Store) -> None:
@@ -72,26 +65,18 @@ class Racing(Suite):
         for number in range(60):
             task_id = f"n{number}"
             store.add(make_record(task_id))
-            found: dict[str, object] = {}
-
-            def work(thread: int, task_id=task_id, found=found) -> None:  # type: ignore[no-untyped-def]
-                if thread:
-                    found["claim"] = store.claim(THREAD, NOW)
-                else:
-                    found["cancel"] = store.cancel(task_id, NOW)
-
-            together(work, threads=2)
-            if found["claim"] is None:
-                assert (found["cancel"], kept(store, task_id).status) == (Cancellation.DONE, CANCELLED)
+            claims: list[TaskRecord | None] = []
+            answers: list[Cancellation | None] = []
+            together(partial(_cancel_or_claim, store, task_id, answers, claims), threads=2)
+            after = kept(store, task_id)
+            if claims == [None]:
+                assert (answers, after.status) == ([Cancellation.DONE], CANCELLED)
             else:
-                assert (found["cancel"], kept(store, task_id).cancel_requested) == (
-                    Cancellation.REQUESTED,
-                    True,
-                )
+                assert (answers, after.cancel_requested) == ([Cancellation.REQUESTED], True)
 
     def test_the_limit_holds(self) -> None:
         """add: eight threads that add without end get exactly as many tasks in as the store may hold."""
-        store = self.make_store(capacity=500, keep=10, keep_seconds=60.0)
+        store = self.make_store(capacity=500)
         added = Counter[bool]()
         lock = threading.Lock()
 
@@ -112,34 +97,54 @@ class Racing(Suite):
         """add: of eight threads that add a task of the same id exactly one succeeds."""
         for number in range(30):
             answers: list[bool] = []
-            together(
-                lambda _, number=number, answers=answers: answers.append(store.add(make_record(f"n{number}")))
-            )  # type: ignore[misc]
+            together(partial(_add, store, f"n{number}", answers))
             assert sorted(answers) == [False] * 7 + [True]
         assert store.count()[PENDING] == 30
 
     def test_no_half_of_it_is_seen(self, store: Store) -> None:
         """get: whoever looks while others write sees a task before or after a step, never in between."""
-        seen: list[str] = []
+        halves: list[str] = []
         done = threading.Event()
 
         def work(number: int) -> None:
             if number == 0:
-                for _ in range(300):
-                    running = claimed(store, make_record("one"))
-                    store.finish(running, 1, Completed("value"), NOW + 1)
-                    store.prune(NOW + 1000)
-                done.set()
-                return
+                try:
+                    for _ in range(300):
+                        running = claimed(store, make_record("one"))
+                        store.finish(running, 1, Completed("value"), NOW + 1)
+                        store.prune(NOW + 1000)
+                finally:
+                    done.set()
             while not done.is_set():
                 record = store.get("one")
                 if record is None:
                     continue
                 ended = record.status is COMPLETED
-                if ended != (record.result == "value") or ended != (record.finished_at == NOW + 1):
-                    seen.append(repr(record))
-                if (record.status is PENDING) != (record.attempt == 0):
-                    seen.append(repr(record))
+                whole = ended == (record.result == "value") == (record.finished_at == NOW + 1)
+                if not whole or (record.status is PENDING) != (record.attempt == 0):
+                    halves.append(repr(record))
 
         together(work, threads=3)
-        assert seen == []
+        assert halves == []
+
+
+def _finish(store: Store, running: TaskRecord, won: list[int], number: int) -> None:
+    if store.finish(running, 1, Completed(number), NOW):
+        won.append(number)
+
+
+def _cancel_or_claim(
+    store: Store,
+    task_id: str,
+    answers: list[Cancellation | None],
+    claims: list[TaskRecord | None],
+    number: int,
+) -> None:
+    if number:
+        claims.append(store.claim(THREAD, NOW))
+    else:
+        answers.append(store.cancel(task_id, NOW))
+
+
+def _add(store: Store, task_id: str, answers: list[bool], number: int) -> None:
+    answers.append(store.add(make_record(task_id)))

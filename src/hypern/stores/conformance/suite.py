@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Store
 
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
@@ -20,19 +20,22 @@ THREAD, LOOP = Lane.THREAD, Lane.LOOP
 # The wall-clock second at which the tests begin.
 NOW = 1_700_000_000.0
 
+FAILURE = Failed("ValueError: bad row", "Traceback …")
+ENDINGS: dict[TaskStatus, Ending] = {COMPLETED: Completed(42), FAILED: FAILURE, CANCELLED: Cancelled()}
+
 _numbers = itertools.count()
 
 
 class Suite(ABC):
     @abstractmethod
-    def make_store(self, capacity: int, keep: int, keep_seconds: float) -> Store:
+    def make_store(self, *, capacity: int = 1000, keep: int = 1000, keep_seconds: float = 60.0) -> Store:
         """An empty store. `capacity`: the most tasks PENDING; `keep`, `keep_seconds`: how many ended tasks
         it keeps at most, and how long."""
 
     @pytest.fixture
     def store(self) -> Store:
         """A store that is roomy enough for every test that is not about room."""
-        return self.make_store(capacity=1000, keep=1000, keep_seconds=60.0)
+        return self.make_store()
 
 
 def task_function(*args: Any, **kwargs: Any) -> None:
@@ -47,9 +50,10 @@ def make_record(
     due: float | None = None,
     wall: float = NOW,
     args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
     retries: int = 0,
 ) -> TaskRecord:
-    """A PENDING task as `submit` makes it. `due`: steady-clock second, None for at once."""
+    """A PENDING task as `submit` makes it at `wall`. `due`: steady-clock second, None for at once."""
     return TaskRecord(
         id=f"task-{next(_numbers):06d}" if task_id is None else task_id,
         func=task_function,
@@ -57,7 +61,7 @@ def make_record(
         name="conformance:task_function",
         lane=lane,
         args=args,
-        kwargs={},
+        kwargs=kwargs or {},
         priority=priority,
         retries=retries,
         submitted_at=wall,
@@ -67,11 +71,17 @@ def make_record(
     )
 
 
+def claim_one(store: Store, lane: Lane = THREAD) -> TaskRecord:
+    """Claim a task that must be there."""
+    record = store.claim(lane, NOW)
+    assert record is not None
+    return record
+
+
 def claimed(store: Store, record: TaskRecord) -> TaskRecord:
     """Add a task and claim it."""
     store.add(record)
-    running = store.claim(record.lane, NOW)
-    assert running is not None
+    running = claim_one(store, record.lane)
     assert running.id == record.id
     return running
 
