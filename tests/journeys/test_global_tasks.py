@@ -99,7 +99,11 @@ def test_a_delayed_function_waits_and_is_named_when_the_program_ends_before(serv
 
 def test_a_service_is_used_without_an_app(tmp_path: Path) -> None:
     """Global decorator, the service alone in a script: its task runs, the script ends with 0 after it."""
-    script = "from services.letters import greet\n\nprint(type(greet('z@z.example', 'Zoe')).__name__, flush=True)\n"
+    script = """
+        from services.letters import greet
+
+        print(type(greet("z@z.example", "Zoe")).__name__, flush=True)
+    """
     write(tmp_path, {"services/letters.py": MEMBERS["services/letters.py"], "script.py": script})
     run = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
