@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,8 +36,7 @@ def machine() -> str:
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores ({platform.machine()}), "
         f"{platform.python_implementation()} {platform.python_version()}, Granian {version('granian')}; "
-        f"load average at the start {os.getloadavg()[0]:.2f}. Figures are medians (min-max) over the rounds; "
-        "every ratio is taken within a round."
+        "figures are medians (min-max) over the rounds; every ratio is taken within a round."
     )
 
 
@@ -54,8 +54,10 @@ def main() -> int:
         reports[name] = case.run(rounds, chosen.quick)
         print(reports[name].markdown(), flush=True)
     if chosen.json:
-        chosen.json.write_text(json.dumps({name: report.raw for name, report in reports.items()}, indent=1))
-    return 1 if any(report.failures for report in reports.values()) else 0
+        chosen.json.write_text(
+            json.dumps({name: asdict(report.measured) for name, report in reports.items()}, indent=1)
+        )
+    return 1 if any(report.measured.failures for report in reports.values()) else 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """What a case hands back: Markdown tables, and targets that were reached or not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from benchmarks.rounds import spread
+from benchmarks.rounds import Measured, spread
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,14 @@ class Target:
 
 @dataclass
 class Report:
-    """One case: its title, a sentence on how to read it, its table, its targets, and the raw figures."""
+    """One case: its title, a sentence on how to read it, its table, its targets, and what was measured."""
 
     title: str
     note: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     targets: Sequence[Target]
-    raw: dict[str, Any]
-    failures: dict[str, str] = field(default_factory=dict)
+    measured: Measured
 
     def markdown(self) -> str:
         parts = [f"## {self.title}", self.note, table(self.header, self.rows)]
@@ -55,7 +53,10 @@ class Report:
             parts.append(
                 table(("target", "to reach", "measured", ""), [target.row() for target in self.targets])
             )
-        parts += [f"Not measured: {name}: {reason}" for name, reason in self.failures.items()]
+        parts += [f"Not measured: {name}: {reason}" for name, reason in self.measured.failures.items()]
+        parts.append(
+            f"Taken by other programs meanwhile: {spread(self.measured.others, ' %')} of the machine."
+        )
         return "\n\n".join(parts) + "\n"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from benchmarks.others import busy_percent
 from benchmarks.processes import ContenderError, Figures
 
 
@@ -14,6 +15,8 @@ class Measured:
 
     rounds: dict[str, list[Figures | None]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    others: list[float] = field(default_factory=list)
+    """Percent of the machine that other programs took, looked at before each measurement."""
 
     def values(self, name: str, figure: str) -> list[float]:
         return [figures[figure] for figures in self.rounds[name] if figures is not None]
@@ -39,6 +42,7 @@ def interleave(names: Sequence[str], rounds: int, measure: Callable[[str], Figur
         first = number % len(names)
         for name in (*names[first:], *names[:first]):
             print(f"round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
+            measured.others.append(busy_percent())
             try:
                 measured.rounds[name].append(measure(name))
             except ContenderError as failure:

@@ -53,6 +53,5 @@ def run(rounds: int, quick: bool) -> Report:
             Target("lateness p99", values("late_p99_ms"), 10, False, " ms", 2),
             Target("never early: the earliest", sorted(values("earliest_ms"))[:1], 0, True, " ms", 3),
         ],
-        raw=measured.rounds,
-        failures=measured.failures,
+        measured=measured,
     )

@@ -75,8 +75,7 @@ def run(rounds: int, quick: bool) -> Report:
         ),
         rows=[row(measured, name) for name in sorted(SERVERS, key=lambda name: order(measured, name))],
         targets=targets(measured),
-        raw=measured.rounds,
-        failures=measured.failures,
+        measured=measured,
     )
 
 

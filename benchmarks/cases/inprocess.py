@@ -53,6 +53,5 @@ def run(rounds: int, quick: bool) -> Report:
             Target("plain task ÷ hypern 1.1.4", speed(OLD), 4),
             Target("plain task ÷ SimpleQueue limit", speed(LIMIT), 0.6),
         ],
-        raw=measured.rounds,
-        failures=measured.failures,
+        measured=measured,
     )

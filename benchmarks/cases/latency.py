@@ -40,6 +40,5 @@ def run(rounds: int, quick: bool) -> Report:
         header=("engine", "p50 µs", "p99 µs", "longest µs", "tasks run per submit"),
         rows=rows,
         targets=targets,
-        raw=measured.rounds,
-        failures=measured.failures,
+        measured=measured,
     )

@@ -31,6 +31,5 @@ def run(rounds: int, quick: bool) -> Report:
         targets=[
             Target("growth from 100,000 to 1,000,000 run", growth, ALLOWED_GROWTH_MB, False, " MB", 1),
         ],
-        raw=measured.rounds,
-        failures=measured.failures,
+        measured=measured,
     )

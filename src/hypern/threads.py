@@ -159,9 +159,9 @@ class Crew(Generic[T]):
             if piece is None:
                 if done >= STREAK:
                     self._linger()
-                    seeking = True
                 else:
-                    seeking = self._sleep(bed, seeking)
+                    self._sleep(bed, seeking)
+                seeking = True
                 done = 0
                 continue
             done += 1
@@ -196,8 +196,8 @@ class Crew(Generic[T]):
         self._seeking = True
         self._watching = False
 
-    def _sleep(self, bed: _Bed, seeking: bool) -> bool:
-        """Sleep until woken. Whether this thread is the seeking one then."""
+    def _sleep(self, bed: _Bed, seeking: bool) -> None:
+        """Sleep until woken. The thread is the seeking one then."""
         with self._lock:
             if seeking:
                 self._seeking = False
@@ -208,8 +208,9 @@ class Crew(Generic[T]):
             with self._lock:
                 if bed in self._beds:
                     self._beds.remove(bed)
-                    return False
+                    # Seeking, so that it wakes another if it finds more than the one piece it takes.
+                    self._seeking = True
+                    return
         bed.lock.acquire()
         if bed.watch:
             self._watch()
-        return True

@@ -84,7 +84,7 @@ class Heard:
 
 @pytest.fixture
 def make_engine() -> Iterator[Callable[..., Helped]]:
-    """Make engines; all are stopped at the end of the test without waiting."""
+    """Make engines; all are ended with the test, without waiting."""
     made: list[Helped] = []
 
     def make(clock: Clock | None = None, **settings: Any) -> Helped:
@@ -93,7 +93,7 @@ def make_engine() -> Iterator[Callable[..., Helped]]:
 
     yield make
     for engine in made:
-        engine.stop(grace=0.0)
+        engine.discard()
 
 
 @pytest.fixture

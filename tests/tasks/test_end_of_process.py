@@ -72,12 +72,11 @@ def test_a_signal_lets_running_tasks_finish(run_script: RunScript, number: signa
     script = run_script("""
 @background
 def work(number):
-    if number == 0:
-        say("started")
     time.sleep(0.3)
     say("finished", number)
 for number in range(6):
     work(number)
+say("started")
 time.sleep(60)
 """)
     script.wait_for("started")
@@ -92,19 +91,17 @@ time.sleep(60)
 def test_a_second_signal_means_now(run_script: RunScript, number: signal.Signals) -> None:
     """Whoever signals twice does not wait for the grace; the task that was left is named."""
     script = run_script("""
+begun = threading.Event()
 @background
 def forever():
-    say("started")
+    begun.set()
     time.sleep(600)
-@background
-def ends():
-    time.sleep(0.1)
-threading.Thread(target=lambda: (threading.main_thread().join(), say("ending"))).start()
-forever()
 try:
+    forever()
+    begun.wait()
+    say("started")
     time.sleep(60)
 finally:
-    # A thread that joins main says when the interpreter has begun to end.
     say("main ends")
 """)
     script.wait_for("started")
