@@ -19,25 +19,29 @@ class Mutex:
     lock, and each pass costs two switches of threads. Whoever finds this lock taken gives the
     interpreter away instead and tries again, so the lock is only ever held by a thread that runs or
     was interrupted inside its short section.
+
+    Between `acquire` and `release` belongs a `try` and its `finally`, not a `with`: at the beginning of an
+    `__exit__` written in Python a signal handler may raise (Ctrl-C), and the lock would stay taken.
     """
 
-    __slots__ = ("_try", "release")
+    __slots__ = ("_mine", "_try", "release")
 
     def __init__(self) -> None:
-        lock = threading.Lock()
+        # One that knows its owner; nobody takes it twice.
+        lock = threading.RLock()
         self._try = functools.partial(lock.acquire, False)
+        self._mine: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
         self.release = lock.release
 
     def acquire(self) -> None:
-        while not self._try():
-            time.sleep(0)
-
-    def __enter__(self) -> None:
-        while not self._try():
-            time.sleep(0)
-
-    def __exit__(self, *exception: object) -> None:
-        self.release()
+        try:
+            while not self._try():
+                time.sleep(0)
+        except BaseException:
+            # A signal handler has raised, perhaps just after the lock was taken.
+            if self._mine():
+                self.release()
+            raise
 
 
 # How long a watching thread lets the others go on before it looks whether they do (seconds).

@@ -70,7 +70,8 @@ class Gate:
 
 
 class Heard:
-    """Collects what happens to tasks: `heard.names(id)`."""
+    """Collects what happens to tasks: `heard.names(id)`, in the order in which it happened, but
+    "submitted" first: the submitter and the worker that starts the task at once tell of it side by side."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -79,7 +80,8 @@ class Heard:
         self.events.append(event)
 
     def names(self, task_id: str) -> list[str]:
-        return [event.name for event in self.events if event.task_id == task_id]
+        names = [event.name for event in self.events if event.task_id == task_id]
+        return sorted(names, key=lambda name: name != "submitted")
 
 
 @pytest.fixture

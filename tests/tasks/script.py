@@ -21,7 +21,11 @@ LIMIT = 15.0
 
 
 class Script:
-    """Runs `source`, after `HEAD`, as a program."""
+    """Runs `source`, after `HEAD`, as a program.
+
+    One that waits for a signal does so in short sleeps: Python handles a signal that comes just before a
+    sleep begins only when that sleep is over.
+    """
 
     def __init__(self, directory: Path, source: str, environment: dict[str, str]) -> None:
         file = directory / f"script_{time.monotonic_ns()}.py"

@@ -77,7 +77,8 @@ def work(number):
 for number in range(6):
     work(number)
 say("started")
-time.sleep(60)
+while True:
+    time.sleep(0.01)
 """)
     script.wait_for("started")
     script.signal(number)
@@ -100,7 +101,8 @@ try:
     forever()
     begun.wait()
     say("started")
-    time.sleep(60)
+    while True:
+        time.sleep(0.01)
 finally:
     say("main ends")
 """)
@@ -233,7 +235,8 @@ def mine(number, frame):
 signal.signal(signal.SIGTERM, mine)
 background(lambda: None)()
 say("ready")
-time.sleep(60)
+while True:
+    time.sleep(0.01)
 """)
     script.wait_for("ready")
     script.signal(signal.SIGTERM)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import heapq
 from collections import Counter, deque
-from collections.abc import Collection
-from typing import assert_never
+from collections.abc import Callable, Collection
+from typing import Concatenate, ParamSpec, TypeVar, assert_never
 
 from hypern.errors import QueueFull
 from hypern.records import (
@@ -24,6 +25,9 @@ from hypern.stores.base import Cancellation, Store
 from hypern.stores.ready import ReadyQueue
 from hypern.threads import Mutex
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 # Bound once: reading a member from its enum class costs as much as the rest of a line.
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
 COMPLETED, FAILED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
@@ -34,6 +38,22 @@ _SWEEP_AT = 1000
 
 # So many delayed tasks fall due under one hold of the lock; submitting must not wait for a million.
 _RELEASE_AT_ONCE = 500
+
+
+def _locked(
+    verb: Callable[Concatenate[MemoryStore, P], R],
+) -> Callable[Concatenate[MemoryStore, P], R]:
+    """Do all of a verb with the lock held; those that every task passes through spell it out."""
+
+    @functools.wraps(verb)
+    def with_the_lock(store: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        store._lock.acquire()
+        try:
+            return verb(store, *args, **kwargs)
+        finally:
+            store._lock.release()
+
+    return with_the_lock
 
 
 class MemoryStore(Store):
@@ -88,7 +108,7 @@ class MemoryStore(Store):
             self._lock.release()
 
     def has_ready(self, lane: Lane) -> bool:
-        return len(self._ready[lane]) > 0
+        return bool(self._ready[lane])
 
     def finish(self, record: TaskRecord, attempt: int, ending: Ending, wall: float) -> bool:
         self._lock.acquire()
@@ -121,83 +141,83 @@ class MemoryStore(Store):
         finally:
             self._lock.release()
 
+    @_locked
     def cancel(self, task_id: str, wall: float) -> Cancellation | None:
-        with self._lock:
-            record = self._records.get(task_id)
-            if record is None:
-                return None
-            if record.status is RUNNING:
-                record.cancel_requested = True
-                return Cancellation.REQUESTED
-            if record.status is not PENDING:
-                return None
-            record.status = CANCELLED
-            self._pending -= 1
-            self._cancelled_in_queue += 1
-            self._end(record, wall)
-            self._sweep()
-            return Cancellation.DONE
+        record = self._records.get(task_id)
+        if record is None:
+            return None
+        if record.status is RUNNING:
+            record.cancel_requested = True
+            return Cancellation.REQUESTED
+        if record.status is not PENDING:
+            return None
+        record.status = CANCELLED
+        self._pending -= 1
+        self._cancelled_in_queue += 1
+        self._end(record, wall)
+        self._sweep()
+        return Cancellation.DONE
 
+    @_locked
     def report(self, record: TaskRecord, attempt: int, progress: Progress) -> bool:
-        with self._lock:
-            if record.status is not RUNNING or record.attempt != attempt:
-                return False
-            record.progress = progress
-            return True
+        if record.status is not RUNNING or record.attempt != attempt:
+            return False
+        record.progress = progress
+        return True
 
+    @_locked
     def release(self, steady: float, wall: float) -> Collection[Lane]:
         lanes = set()
-        with self._lock:
-            delayed = self._delayed
-            for _ in range(_RELEASE_AT_ONCE):
-                if not delayed or delayed[0][0] > steady:
-                    break
-                record = heapq.heappop(delayed)[2]
-                if record.status is not PENDING:
-                    self._cancelled_in_queue -= 1
-                    continue
-                record.due = None
-                record.ready_at = wall
-                self._ready[record.lane].push(record)
-                lanes.add(record.lane)
+        delayed = self._delayed
+        for _ in range(_RELEASE_AT_ONCE):
+            if not delayed or delayed[0][0] > steady:
+                break
+            record = heapq.heappop(delayed)[2]
+            if record.status is not PENDING:
+                self._cancelled_in_queue -= 1
+                continue
+            record.due = None
+            record.ready_at = wall
+            self._ready[record.lane].push(record)
+            lanes.add(record.lane)
         return lanes
 
+    @_locked
     def next_due(self) -> float | None:
-        with self._lock:
-            return self._earliest()
+        return self._earliest()
 
+    @_locked
     def prune(self, wall: float) -> int:
         forgotten = 0
-        with self._lock:
-            while self._ended and self._ended[0].finished_at + self._keep_seconds <= wall:
-                self._forget_oldest()
-                forgotten += 1
+        while self._ended and self._ended[0].finished_at + self._keep_seconds <= wall:
+            self._forget_oldest()
+            forgotten += 1
         return forgotten
 
+    @_locked
     def get(self, task_id: str) -> TaskRecord | None:
-        with self._lock:
-            record = self._records.get(task_id)
-            return None if record is None else copy.copy(record)
+        record = self._records.get(task_id)
+        return None if record is None else copy.copy(record)
 
+    @_locked
     def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
-        with self._lock:
-            return [copy.copy(record) for record in self._records.values() if record.status in statuses]
+        return [copy.copy(record) for record in self._records.values() if record.status in statuses]
 
+    @_locked
     def count(self) -> dict[TaskStatus, int]:
-        with self._lock:
-            ended = Counter(record.status for record in self._ended)
-            return {
-                PENDING: self._pending,
-                RUNNING: self._running,
-                **{status: ended[status] for status in (COMPLETED, FAILED, CANCELLED)},
-            }
+        ended = Counter(record.status for record in self._ended)
+        return {
+            PENDING: self._pending,
+            RUNNING: self._running,
+            **{status: ended[status] for status in (COMPLETED, FAILED, CANCELLED)},
+        }
 
+    @_locked
     def idle(self, steady: float) -> bool:
-        with self._lock:
-            due = self._earliest()
-            if self._running or (due is not None and due <= steady):
-                return False
-            return not any(self._waits(queue) for queue in self._ready.values())
+        due = self._earliest()
+        if self._running or (due is not None and due <= steady):
+            return False
+        return not any(self._waits(queue) for queue in self._ready.values())
 
     # -- with the lock held ------------------------------------------------------------------------
 

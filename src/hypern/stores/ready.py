@@ -18,15 +18,14 @@ class ReadyQueue:
     Not thread-safe: the store that owns it holds its lock.
     """
 
-    __slots__ = ("_heads", "_lines", "_size")
+    __slots__ = ("_heads", "_lines")
 
     def __init__(self) -> None:
         self._lines: dict[int, deque[TaskRecord]] = {}
         self._heads: list[tuple[float, int]] = []
-        self._size = 0
 
-    def __len__(self) -> int:
-        return self._size
+    def __bool__(self) -> bool:
+        return bool(self._heads)
 
     def push(self, record: TaskRecord) -> None:
         priority = record.priority
@@ -36,7 +35,6 @@ class ReadyQueue:
         if not line:
             heapq.heappush(self._heads, (record.ready_at - priority * AGEING, priority))
         line.append(record)
-        self._size += 1
 
     def pop(self) -> TaskRecord | None:
         """The next one; None if there is none."""
@@ -46,7 +44,6 @@ class ReadyQueue:
         priority = heads[0][1]
         line = self._lines[priority]
         record = line.popleft()
-        self._size -= 1
         if len(heads) > 1:
             if line:
                 heapq.heapreplace(heads, (line[0].ready_at - priority * AGEING, priority))
@@ -65,10 +62,10 @@ class ReadyQueue:
 
     def compact(self) -> None:
         """Drop the records that have been cancelled while they waited."""
-        # Built aside and put in place at once: who looks at the length has no lock.
+        # Built aside and put in place at once: who asks whether there is anything has no lock.
         kept = ReadyQueue()
         for line in self._lines.values():
             for record in line:
                 if record.status is TaskStatus.PENDING:
                     kept.push(record)
-        self._lines, self._heads, self._size = kept._lines, kept._heads, kept._size
+        self._lines, self._heads = kept._lines, kept._heads

@@ -53,7 +53,7 @@ class Engine:
         self._started = False
         self._final = process.is_ending()
         self.store: Store = open_store(self.settings)
-        self._work = Work(self.store, self.clock, self.events, self._on_settled)
+        self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
         self._threads: ThreadLane
         self._loop: LoopLane
         self._loops: list[Loop] = []
@@ -69,7 +69,7 @@ class Engine:
         if not self._started:
             self.start()
         if record.due is not None:
-            self._delays.ring_before(record.due)
+            self._on_delayed(record.due)
         elif record.lane is THREAD:
             self._threads.notify()
         else:
@@ -124,7 +124,7 @@ class Engine:
             if not self._started:
                 self._final = self._final or final
                 return []
-            self._drain(grace)
+            self.drain(grace)
             self._final = self._final or final
             # Before we look what is left: who adds a task after that finds that a start is needed.
             self._started = False
@@ -132,6 +132,12 @@ class Engine:
             self._end_workers()
             _name_abandoned(abandoned, grace)
             return abandoned
+
+    def drain(self, grace: float | None = None) -> None:
+        """Wait, at most `grace` seconds, until what runs and what is due has ended."""
+        grace = self.settings.task_grace_seconds if grace is None else grace
+        if not self._work.paused:
+            self.wait_until(lambda: self._hurried or self.idle(), grace)
 
     def discard(self) -> None:
         """End the workers at once and without a word about what is left."""
@@ -197,9 +203,8 @@ class Engine:
             with self._settled:
                 self._settled.notify_all()
 
-    def _drain(self, grace: float) -> None:
-        if not self._work.paused:
-            self.wait_until(lambda: self._hurried or self.idle(), grace)
+    def _on_delayed(self, due: float) -> None:
+        self._delays.ring_before(due)
 
     def _release(self) -> float | None:
         for lane in self.store.release(self.clock.steady(), self.clock.wall()):

@@ -46,22 +46,16 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
 
-def _at_exit() -> None:
-    try:
-        _wait_for_threads()
-    finally:
+def _when_main_ends() -> None:
+    """Stop the engines, or, where threads of the program's own go on, only finish what there is as yet:
+    they may still submit tasks. (Not to be waited for here: they may in turn wait for main's end.)"""
+    of_executors = getattr(concurrent.futures.thread, "_threads_queues", {})
+    others = set(threading.enumerate()) - {threading.current_thread()}
+    if all(thread.daemon or thread in of_executors for thread in others):
         _stop_engines()
-
-
-def _wait_for_threads() -> None:
-    """Until the program's own threads have ended, as Python would do next: they may still submit tasks."""
-    waiting_for_python = getattr(concurrent.futures.thread, "_threads_queues", {})
-    while own := [
-        thread
-        for thread in threading.enumerate()
-        if not thread.daemon and thread is not threading.current_thread() and thread not in waiting_for_python
-    ]:
-        own[0].join()
+    else:
+        for engine in list(_engines):
+            engine.drain()
 
 
 def _stop_engines() -> None:
@@ -80,6 +74,7 @@ def _in_forked_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_forked_child)
-# Python refuses to start threads once it has begun to join them, which is before atexit's hooks; this hook
-# (also used by concurrent.futures) is called before that.
-getattr(threading, "_register_atexit", atexit.register)(_at_exit)
+# Python calls the first kind of hook (also used by concurrent.futures) when main has ended, and the second
+# when the other threads have ended, too: then executors are shut, and threads can no longer be started.
+getattr(threading, "_register_atexit", atexit.register)(_when_main_ends)
+atexit.register(_stop_engines)

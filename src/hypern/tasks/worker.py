@@ -14,6 +14,7 @@ from hypern.eventloop import new_event_loop
 from hypern.events import Events
 from hypern.records import Again, Completed, Failed, Lane, Outcome, TaskRecord
 from hypern.stores.base import Store
+from hypern.tasks.failure import failure
 from hypern.tasks.finish import decide, log_failure
 from hypern.tasks.run import own_context, run_coroutine, run_plain
 from hypern.threads import Crew
@@ -27,14 +28,25 @@ _STARTED_AT_ONCE = 200
 
 
 class Work:
-    """What both lanes share: where tasks come from, where outcomes go, and whether taking is allowed."""
+    """What both lanes share: where tasks come from, where outcomes go, and whether taking is allowed.
 
-    def __init__(self, store: Store, clock: Clock, events: Events, settled: Callable[[], None]) -> None:
+    `settled()` is called after each attempt, `delayed(due)` when there will be another one at `due`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        events: Events,
+        settled: Callable[[], None],
+        delayed: Callable[[float], None],
+    ) -> None:
         self.store = store
         self.paused = False
         self._clock = clock
         self._events = events
         self._settled = settled
+        self._delayed = delayed
 
     def claim(self, lane: Lane) -> TaskRecord | None:
         if self.paused:
@@ -54,6 +66,8 @@ class Work:
         self._settled()
         if not recorded:
             return
+        if isinstance(ending, Again):
+            self._delayed(ending.due)
         if isinstance(ending, (Failed, Again)):
             log_failure(record, ending)
         if self._events.listeners:
@@ -135,7 +149,11 @@ class LoopLane:
         self.notify()
 
     async def _run(self, record: TaskRecord, attempt: int) -> None:
-        outcome = await run_coroutine(record, self._work.store)
+        try:
+            outcome = await run_coroutine(record, self._work.store)
+        except GeneratorExit as exception:
+            # From something that the coroutine awaited: Python closes every coroutine up to this one.
+            outcome = failure(exception)
         del self._running[record.id]
         self._work.finish(record, attempt, outcome)
         if self._work.has_ready(LOOP):

@@ -1,0 +1,94 @@
+"""Programs whose main thread ends, or is interrupted, while other threads or it itself still submit tasks."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+from tests.tasks.script import Script
+
+RunScript = Callable[..., Script]
+
+
+@pytest.mark.parametrize("earlier", ["", "submit_task(say, args=('earlier',))"])
+def test_a_thread_that_outlives_main_may_submit(run_script: RunScript, earlier: str) -> None:
+    """While a thread of the program's own runs, the program has not ended: its tasks are taken and run,
+    be they the first ones or not."""
+    script = run_script(f"""
+{earlier}
+def late():
+    threading.main_thread().join()
+    submit_task(say, args=("first",))
+    submit_task(lambda: submit_task(say, args=("second",)))
+threading.Thread(target=late).start()
+""")
+    assert script.end() == 0
+    assert {"first", "second"} <= set(script.out.split("\n"))
+    assert script.log == ""
+
+
+def test_a_signal_while_a_thread_outlives_main(run_script: RunScript) -> None:
+    """SIGTERM ends a program that only waits for a thread of its own; its running tasks finish before."""
+    script = run_script("""
+def work():
+    say("working")
+    time.sleep(0.5)
+    say("finished")
+submit_task(work)
+threading.Thread(target=time.sleep, args=(600,)).start()
+""")
+    script.wait_for("working")
+    script.signal(signal.SIGTERM)
+    script.end()
+    assert "finished" in script.out
+
+
+def test_executors_may_be_used_by_threads_that_outlive_main(run_script: RunScript) -> None:
+    """Idle threads of an executor do not count as threads of the program's own; nobody waits for them."""
+    script = run_script("""
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor(2)
+pool.submit(say, "pool").result()
+submit_task(lambda: say("task", pool.submit(lambda: "by the pool").result()))
+""")
+    assert script.end() == 0
+    assert "task by the pool" in script.out
+
+
+def test_ctrl_c_in_the_midst_of_submitting(run_script: RunScript) -> None:
+    """A main thread that is interrupted while it submits without pause leaves an engine that still works:
+    the program ends, and the tasks that it was given ids for have run."""
+    script = run_script("""
+ran = set()
+@background
+def note(number):
+    ran.add(number)
+from hypern import QueueFull
+numbers = iter(range(10**9))
+given = {}
+interrupted = 0
+say("ready")
+while interrupted < 20:
+    try:
+        while True:
+            number = next(numbers)
+            try:
+                given[number] = note(number)
+            except QueueFull:
+                time.sleep(0)
+    except KeyboardInterrupt:
+        interrupted += 1
+        say("interrupted", interrupted)
+from hypern.tasks.runtime import current_engine
+engine = current_engine()
+say("idle", engine.wait_until(engine.idle, 10))
+say("missing", len(given.keys() - ran))
+""")
+    script.wait_for("ready")
+    for number in range(1, 21):
+        script.signal(signal.SIGINT)
+        script.wait_for(f"interrupted {number}")
+    assert script.end() == 0
+    assert "idle True" in script.out
+    assert "missing 0" in script.out
