@@ -104,6 +104,12 @@ class Crew(Generic[T]):
         if not self._seeking and not self._watching:
             self._wake(watch=False)
 
+    def wake(self) -> None:
+        """As `notify`, whoever is thought to be on duty. A signal handler that raises in the midst of
+        `notify` (Ctrl-C) can leave behind a duty that nobody does; so somebody calls this by and by."""
+        self._seeking = self._watching = False
+        self.notify()
+
     def stop(self) -> None:
         """Let every thread end after the piece it is at; none begins another."""
         with self._lock:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,6 @@ from hypern.stores import memory
 from hypern.stores.conformance import StoreConformance
 from hypern.stores.conformance.suite import NOW, THREAD, claim_ids, claimed, kept, make_record
 from hypern.stores.memory import MemoryStore
-from hypern.stores.ready import ReadyQueue
 
 
 class TestMemoryStore(StoreConformance):
@@ -80,31 +77,3 @@ def test_cancelled_tasks_are_swept(due: float | None) -> None:
     rest = [f"n{number:02d}" for number in range(1, 40, 2)]
     assert claim_ids(store) == sorted(rest, key=lambda task_id: -(int(task_id[1:]) % 3))
     assert (store.next_due(), store.has_ready(THREAD)) == (None, False)
-
-
-def test_a_sweep_never_looks_empty() -> None:
-    """While cancelled tasks are swept out, whoever asks without the lock still finds the queue filled."""
-    queue, seen = ReadyQueue(), []
-
-    class Waiting(SimpleNamespace):
-        @property
-        def status(self) -> TaskStatus:
-            seen.append(bool(queue))
-            return TaskStatus.PENDING
-
-    for number in range(3):
-        record: Any = Waiting(priority=number, ready_at=NOW)
-        queue.push(record)
-    queue.compact()
-    assert seen == [True] * 3
-
-
-def test_a_line_that_runs_empty_is_let_go() -> None:
-    """A queue through which many different priorities pass does not keep a line for each of them."""
-    queue = ReadyQueue()
-    for priority in range(1000):
-        queue.push(make_record(priority=priority))
-        queue.push(make_record(priority=priority))
-        assert queue.pop() is not None
-        assert queue.pop() is not None
-    assert len(queue._lines) <= 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -65,12 +67,16 @@ ran = set()
 def note(number):
     ran.add(number)
 from hypern import QueueFull
+from hypern.tasks.runtime import current_engine
+engine = current_engine()
+note(-1)
+engine.wait_until(engine.idle, 10)
 numbers = iter(range(10**9))
 given = {}
 interrupted = 0
-say("ready")
 while interrupted < 20:
     try:
+        say("submitting", interrupted)
         while True:
             number = next(numbers)
             try:
@@ -79,16 +85,13 @@ while interrupted < 20:
                 time.sleep(0)
     except KeyboardInterrupt:
         interrupted += 1
-        say("interrupted", interrupted)
-from hypern.tasks.runtime import current_engine
-engine = current_engine()
 say("idle", engine.wait_until(engine.idle, 10))
 say("missing", len(given.keys() - ran))
 """)
-    script.wait_for("ready")
-    for number in range(1, 21):
+    for number in range(20):
+        script.wait_for(f"submitting {number}")
+        time.sleep(random.uniform(0, 0.002))  # anywhere in the midst of it
         script.signal(signal.SIGINT)
-        script.wait_for(f"interrupted {number}")
     assert script.end() == 0
     assert "idle True" in script.out
     assert "missing 0" in script.out

@@ -14,8 +14,10 @@ class ReadyQueue:
 
     Who has waited for `w` seconds at priority `p` ranks by `p * AGEING + w`. Between two tasks that
     difference never changes, so each head has a fixed key (`ready_at - p * AGEING`, lowest first) and
-    nothing must be re-sorted as time goes by. Within a line the head has the lowest key.
-    Not thread-safe: the store that owns it holds its lock.
+    nothing must be re-sorted as time goes by. Within a line the head has the lowest key. A head that is
+    alone has nobody to be compared with, so its key is brought up to date only when a second one comes.
+    Not thread-safe: the store that owns it holds its lock. But a signal handler may raise in the midst of
+    `push` (Ctrl-C), and leave a head without a line; whoever meets one drops it.
     """
 
     __slots__ = ("_heads", "_lines")
@@ -33,32 +35,44 @@ class ReadyQueue:
         if line is None:
             line = self._lines[priority] = deque()
         if not line:
-            heapq.heappush(self._heads, (record.ready_at - priority * AGEING, priority))
+            heads = self._heads
+            if len(heads) == 1 and (alone := self.peek()) is not None:
+                heads[0] = _key(alone)
+            heapq.heappush(heads, _key(record))
         line.append(record)
 
     def pop(self) -> TaskRecord | None:
         """The next one; None if there is none."""
         heads = self._heads
-        if not heads:
-            return None
-        priority = heads[0][1]
-        line = self._lines[priority]
-        record = line.popleft()
-        if len(heads) > 1:
-            if line:
-                heapq.heapreplace(heads, (line[0].ready_at - priority * AGEING, priority))
-            else:
+        while heads:
+            priority = heads[0][1]
+            line = self._lines.get(priority)
+            if not line:
                 heapq.heappop(heads)
-                del self._lines[priority]
-        elif not line:
-            heads.clear()
-            if len(self._lines) > 1:
-                self._lines = {priority: line}
-        return record
+                continue
+            record = line.popleft()
+            if len(heads) > 1:
+                if line:
+                    heapq.heapreplace(heads, _key(line[0]))
+                else:
+                    heapq.heappop(heads)
+                    del self._lines[priority]
+            elif not line:
+                heads.clear()
+                if len(self._lines) > 1:
+                    self._lines = {priority: line}
+            return record
+        return None
 
     def peek(self) -> TaskRecord | None:
         """The one that `pop` would return."""
-        return self._lines[self._heads[0][1]][0] if self._heads else None
+        heads = self._heads
+        while heads:
+            line = self._lines.get(heads[0][1])
+            if line:
+                return line[0]
+            heapq.heappop(heads)
+        return None
 
     def compact(self) -> None:
         """Drop the records that have been cancelled while they waited."""
@@ -69,3 +83,8 @@ class ReadyQueue:
                 if record.status is TaskStatus.PENDING:
                     kept.push(record)
         self._lines, self._heads = kept._lines, kept._heads
+
+
+def _key(record: TaskRecord) -> tuple[float, int]:
+    """Where a line stands among the others while this is its head."""
+    return (record.ready_at - record.priority * AGEING, record.priority)

@@ -23,7 +23,7 @@ logger = logging.getLogger("hypern.tasks")
 
 THREAD = Lane.THREAD
 
-_PRUNE_EVERY = 2.0
+_TIDY_EVERY = 2.0
 # So many unfinished tasks are named one by one.
 _NAMED = 500
 _ENDING = "the process is ending and takes no more tasks; nothing was queued."
@@ -74,6 +74,8 @@ class Engine:
             self._threads.notify()
         else:
             self._loop.notify()
+        if not self._started:  # it was stopped meanwhile, perhaps before that word got through
+            self.start()
         if fresh and self.events.listeners:
             self.events.emit("submitted", record.id, record.name, 0)
 
@@ -106,7 +108,7 @@ class Engine:
             self._threads = ThreadLane(self._work, self.settings.task_workers)
             self._loop = LoopLane(self._work, self.settings.task_async_limit)
             self._delays = Loop("hypern-delays", self.clock, self._release)
-            self._loops = [self._delays, Loop("hypern-prune", self.clock, self._prune)]
+            self._loops = [self._delays, Loop("hypern-tidy", self.clock, self._tidy)]
             for loop in self._loops:
                 loop.start()
             process.prepare_for_the_end()
@@ -214,9 +216,14 @@ class Engine:
                 self._loop.notify()
         return self.store.next_due()
 
-    def _prune(self) -> float:
+    def _tidy(self) -> float:
         self.store.prune(self.clock.wall())
-        return self.clock.steady() + _PRUNE_EVERY
+        # No task waits for ever because a signal was handled between keeping it and waking its worker.
+        if self._started and self._work.has_ready(THREAD):
+            self._threads.wake()
+        if self._started and self._work.has_ready(Lane.LOOP):
+            self._loop.wake()
+        return self.clock.steady() + _TIDY_EVERY
 
 
 def _name_abandoned(abandoned: list[TaskRecord], grace: float) -> None:

@@ -84,6 +84,7 @@ class ThreadLane:
             "hypern-task", size, partial(work.claim, THREAD), self._do, partial(work.has_ready, THREAD)
         )
         self.notify = self._crew.notify
+        self.wake = self._crew.wake
 
     def stop(self) -> None:
         """Start nothing more."""
@@ -119,20 +120,30 @@ class LoopLane:
         """There is new work. May be called from any thread."""
         if not self._pumping:
             self._pumping = True
-            self._loop.call_soon_threadsafe(self._pump)
+            self._tell(self._pump)
+
+    def wake(self) -> None:
+        """As `notify`, also if that is thought to be under way."""
+        self._tell(self._pump)
 
     def interrupt(self, task_id: str) -> None:
         """Raise CancelledError in a running task. May be called from any thread."""
-        self._loop.call_soon_threadsafe(self._interrupt, task_id)
+        self._tell(self._interrupt, task_id)
 
     def stop(self) -> None:
         """Start nothing more, cancel what still runs."""
         self._stopping = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._tell(self._loop.stop)
 
     def join(self, deadline: float) -> None:
         """Wait until `deadline` (of `time.monotonic`) for what runs to end, and the loop with it."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _tell(self, callback: Callable[..., None], *args: str) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:  # the loop has been closed meanwhile, and nothing runs on it
+            return
 
     def _pump(self) -> None:
         self._pumping = False

@@ -58,6 +58,15 @@ class Claiming(Suite):
         store.add(make_record("late", priority=10, wall=NOW + 10 * AGEING + 0.5))
         assert claim_ids(store) == ["soon", "low", "late"]
 
+    def test_the_next_one_counts_not_the_last_one(self) -> None:
+        """How long a line has been waiting is told by who is first in it now, not by who was before."""
+        store = self.make_store()
+        store.add(make_record("gone", wall=NOW))
+        store.add(make_record("low", wall=NOW + 1000))
+        assert claim_one(store).id == "gone"
+        store.add(make_record("high", priority=10, wall=NOW + 1000 + 5 * AGEING))
+        assert claim_ids(store) == ["high", "low"]
+
     def test_has_ready_is_true_while_there_is_something(self) -> None:
         """`has_ready` never says no while `claim` would find a task, and says no at the end."""
         store = self.make_store()
