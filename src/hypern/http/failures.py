@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hypern.callables import is_async
 from hypern.errors import HTTPException, InternalServerError
 from hypern.http.asgi import ErrorHandler
-from hypern.http.handlers import is_async
 from hypern.http.request import Request
 from hypern.http.response import Response, settle
 from hypern.http.threads import HandlerThreads

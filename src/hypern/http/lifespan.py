@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from hypern.callables import is_async, qualname
 from hypern.http.asgi import Receive, Send
-from hypern.http.handlers import is_async, name_of
 
 Hook = Callable[[], Any]
 
@@ -67,7 +67,7 @@ class Lifespan:
             try:
                 await _run(hook)
             except Exception:
-                logger.exception("the shutdown hook %s failed; the others go on", name_of(hook))
+                logger.exception("the shutdown hook %s failed; the others go on", qualname(hook))
         self._release()
 
     async def run(self, receive: Receive, send: Send) -> None:

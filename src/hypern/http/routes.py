@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypern.callables import is_async
 from hypern.http.asgi import ErrorHandler, Handler, Middleware, ParamHook
 from hypern.http.context import Context
 from hypern.http.failures import ErrorHandlers, Failures
-from hypern.http.handlers import is_async
 from hypern.http.paths import join_paths, parameter_name, parse_path
 from hypern.http.request import Request
 from hypern.http.response import Response, settle

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from hypern.callables import bare, is_async, qualname
 from hypern.errors import InvalidTask
 from hypern.records import Lane, TaskResult
 from hypern.tasks.engine import Engine
@@ -279,23 +280,19 @@ def _lane(func: object) -> Lane:
         elif isinstance(func, classmethod):
             hint = " Write @classmethod above @background()."
         raise InvalidTask(f"a task must be a function, not {type(func).__name__}.{hint}")
-    bare: Any = func
-    while isinstance(bare, functools.partial):
-        bare = bare.func
-    code = bare, bare.__call__
+    function = bare(func)
+    code = function, function.__call__
     if any(inspect.isgeneratorfunction(part) or inspect.isasyncgenfunction(part) for part in code):
         raise InvalidTask(f"{_name(func)} is a generator; a task returns one value, it cannot yield.")
-    if any(inspect.iscoroutinefunction(part) for part in (*code, inspect.unwrap(bare))):
+    if is_async(func) or inspect.iscoroutinefunction(inspect.unwrap(function)):
         return Lane.LOOP
     return Lane.THREAD
 
 
 def _name(func: Callable[..., Any]) -> str:
-    while isinstance(func, functools.partial):
-        func = func.func
-    qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
-    module = getattr(func, "__module__", None) or type(func).__module__
-    return f"{module}:{qualname}"
+    function = bare(func)
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return f"{module}:{qualname(function)}"
 
 
 def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
