@@ -27,8 +27,9 @@ from hypern.http.response import Response
 from hypern.http.router import Router
 from hypern.http.sse import SSEEvent
 from hypern.records import Progress, TaskResult, TaskStatus
+from hypern.tasks.anywhere import cancel_task, get_task, submit_task
 from hypern.tasks.current import current_task
-from hypern.tasks.declare import Task, background, cancel_task, get_task, submit_task
+from hypern.tasks.declare import Task, background
 
 __version__ = "0.1.0"
 __all__ = [

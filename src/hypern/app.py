@@ -12,7 +12,8 @@ from hypern.http.application import WebApp
 from hypern.http.request import Request
 from hypern.http.response import Response
 from hypern.records import TaskResult
-from hypern.tasks.declare import Decorate, Task, background_with, submit_to
+from hypern.tasks.anywhere import submit_to
+from hypern.tasks.declare import Decorate, Task, background_with
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
 from hypern.tasks.options import Priority
@@ -123,7 +124,7 @@ class Hypern(WebApp):
 
     def cancel_task(self, task_id: str) -> bool:
         """As `hypern.cancel_task`, for the tasks of this app's engine."""
-        return isinstance(task_id, str) and self.engine.cancel(task_id)
+        return self.engine.cancel(task_id)
 
     async def _on_start(self) -> None:
         self.engine.start()

@@ -8,13 +8,11 @@ HypernError
 │   ├── InvalidOption (ValueError)     a task option with an impossible value
 │   ├── QueueFull                      task_queue_size tasks are already waiting; nothing was queued
 │   ├── EngineStopped                  the engine has been stopped; nothing was queued
-│   ├── NoCurrentTask (RuntimeError)   current_task() outside of a task
-│   └── StoreError                     the task store cannot be opened or used
-├── ClientDisconnected                 the client left before its request was read
+│   └── NoCurrentTask (RuntimeError)   current_task() outside of a task
 └── HTTPException                      an answer with an error status, raised from a handler
     ├── BadRequest 400 · Unauthorized 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
     ├── RequestTimeout 408 · Conflict 409 · PayloadTooLarge 413 · UnsupportedMediaType 415
-    ├── UnprocessableEntity 422 · TooManyRequests 429 · HeadersTooLarge 431
+    ├── UnprocessableEntity 422 · TooManyRequests 429
     └── InternalServerError 500 · ServiceUnavailable 503 · GatewayTimeout 504
 
 Each message says what happened and what to do next; what a program may want to read is a field.
@@ -73,14 +71,6 @@ class EngineStopped(TaskError):
 
 class NoCurrentTask(TaskError, RuntimeError):
     """`current_task()` was called outside of a running task."""
-
-
-class StoreError(TaskError):
-    """The task store cannot be opened or used."""
-
-
-class ClientDisconnected(HypernError):
-    """The client closed the connection before its request was read."""
 
 
 class HTTPException(HypernError):
@@ -174,10 +164,6 @@ class UnprocessableEntity(_NamedHTTPException):
 
 class TooManyRequests(_NamedHTTPException):
     status = 429
-
-
-class HeadersTooLarge(_NamedHTTPException):
-    status = 431
 
 
 class InternalServerError(_NamedHTTPException):

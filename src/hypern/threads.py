@@ -74,7 +74,8 @@ class Crew(Generic[T]):
     When the seeker finds work and there is more, one thread is not always too few: short pieces are done
     sooner by one thread than by several that take turns at the interpreter. So it posts at most one
     *watching* thread, which naps for `PATIENCE` and takes part if nothing was taken meanwhile; from then
-    on, until there is no more work, each thread that finds more wakes the next at once.
+    on, until there is no more work, each thread that finds more wakes the next at once. A thread that
+    finds no more after a streak of pieces naps in the same way before it sleeps: more are likely to come.
     """
 
     def __init__(

@@ -79,8 +79,10 @@ class Engine:
         if fresh and self.events.listeners:
             self.events.emit("submitted", record.id, record.name, 0)
 
-    def cancel(self, task_id: str) -> bool:
-        """Cancel a waiting task, ask a running one to stop. False: unknown or already ended."""
+    def cancel(self, task_id: object) -> bool:
+        """Cancel a waiting task, ask a running one to stop. False: unknown, no id at all, or ended."""
+        if not isinstance(task_id, str):
+            return False
         found = self.store.cancel(task_id, self.clock.wall())
         if found is None:
             return False
@@ -146,6 +148,7 @@ class Engine:
         self.pause()
         with self._lock:
             if self._started:
+                self._started = False
                 self._end_workers()
 
     def hurry(self) -> None:
@@ -187,7 +190,6 @@ class Engine:
     # -- inside -------------------------------------------------------------------------------------
 
     def _end_workers(self) -> None:
-        self._started = False
         ending = time.monotonic() + _ENDING_SECONDS
         self._threads.stop()
         self._loop.stop()
