@@ -12,6 +12,20 @@ from tests.http.serving import BASIC, GET, HEAD, ServedScript
 Serve = Callable[..., ServedScript]
 
 
+ENDLESS_STREAM = """
+
+async def events():
+    try:
+        yield "one"
+        await asyncio.Event().wait()
+    finally:
+        print("generator closed", flush=True)
+
+app.get("/")(lambda req, res, ctx: res.sse(events()))
+app.listen(0)
+"""
+
+
 def test_idle_connections_do_not_hold_up_the_stop(serve_script: Serve) -> None:
     """Those kept alive, and those that never said a word."""
     script = serve_script(BASIC)
@@ -103,22 +117,7 @@ def test_a_second_signal_waits_for_nothing(serve_script: Serve, number: int) -> 
 
 def test_open_streams_do_not_hold_up_the_stop(serve_script: Serve) -> None:
     """They are ended, their generators closed, and the client sees a proper end."""
-    script = serve_script(
-        HEAD
-        + """
-app = WebApp(request_grace_seconds=3600)
-
-async def events():
-    try:
-        yield "one"
-        await asyncio.Event().wait()
-    finally:
-        print("generator closed", flush=True)
-
-app.get("/")(lambda req, res, ctx: res.sse(events()))
-app.listen(0)
-"""
-    )
+    script = serve_script(HEAD + "app = WebApp(request_grace_seconds=3600)" + ENDLESS_STREAM)
     with script.connect() as connection:
         connection.send(GET)
         connection.read_until(b"data: one\n\n")
@@ -130,22 +129,7 @@ app.listen(0)
 
 def test_a_client_that_leaves_closes_its_stream(serve_script: Serve) -> None:
     """The generator's `finally` runs when the connection breaks, not when the server stops."""
-    script = serve_script(
-        HEAD
-        + """
-app = WebApp()
-
-async def events():
-    try:
-        yield "one"
-        await asyncio.Event().wait()
-    finally:
-        print("generator closed", flush=True)
-
-app.get("/")(lambda req, res, ctx: res.sse(events()))
-app.listen(0)
-"""
-    )
+    script = serve_script(HEAD + "app = WebApp()" + ENDLESS_STREAM)
     with script.connect() as connection:
         connection.send(GET)
         connection.read_until(b"data: one\n\n")

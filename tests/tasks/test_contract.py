@@ -10,17 +10,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tasks.conftest import Helped
 
 from hypern import (
     Hypern,
     InvalidTask,
     QueueFull,
-    TaskResult,
     TaskStatus,
     background,
     cancel_task,
@@ -35,32 +35,17 @@ from hypern.tasks.runtime import use_engine
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    engine = Engine(Settings(task_workers=2, task_queue_size=50))
-    former = use_engine(engine)
-    yield engine
-    use_engine(former)
-    engine.discard()
-
-
-def ended(engine: Engine, task_id: str) -> TaskResult:
-    def is_done() -> bool:
-        result = get_task(task_id)
-        return result is not None and result.is_done()
-
-    assert engine.wait_until(is_done, 10)
-    result = get_task(task_id)
-    assert result is not None
-    return result
+def engine(use: Callable[..., Helped]) -> Helped:
+    return use(task_workers=2, task_queue_size=50)
 
 
 def value(given: Any = None) -> Any:
     return given
 
 
-def test_result_keeps_its_type(engine: Engine) -> None:
+def test_result_keeps_its_type(engine: Helped) -> None:
     """A returned value comes back as it is, with the times and arguments of its run."""
-    result = ended(engine, submit_task(value, args=({"n": (1, 2)},)))
+    result = engine.one(submit_task(value, args=({"n": (1, 2)},)))
     assert result.result == {"n": (1, 2)}
     assert result.status is TaskStatus.COMPLETED
     assert result.is_success()
@@ -70,7 +55,7 @@ def test_result_keeps_its_type(engine: Engine) -> None:
     assert result.submitted_at <= result.started_at <= result.finished_at
 
 
-def test_decorated_function_is_submitted_once(engine: Engine) -> None:
+def test_decorated_function_is_submitted_once(engine: Helped) -> None:
     """submit_task of a decorated function runs it once, under the id that is returned."""
     runs: list[str] = []
 
@@ -79,15 +64,15 @@ def test_decorated_function_is_submitted_once(engine: Engine) -> None:
         runs.append(current_task().task_id)
 
     task_id = submit_task(note)
-    ended(engine, task_id)
+    engine.one(task_id)
     assert engine.wait_until(engine.idle, 10)
     assert runs == [task_id]
 
 
-def test_result_can_be_submitted_again(engine: Engine) -> None:
+def test_result_can_be_submitted_again(engine: Helped) -> None:
     """submit_task(result.func, args=result.args) runs the task again under a new id."""
-    first = ended(engine, submit_task(value, args=(7,)))
-    second = ended(engine, submit_task(first.func, args=first.args))
+    first = engine.one(submit_task(value, args=(7,)))
+    second = engine.one(submit_task(first.func, args=first.args))
     assert second.task_id > first.task_id
     assert second.result == 7
 
@@ -97,7 +82,7 @@ def test_result_can_be_submitted_again(engine: Engine) -> None:
 )
 @pytest.mark.parametrize("coroutine", [False, True])
 def test_whatever_is_raised_fails_the_task_only(
-    engine: Engine, error: BaseException, coroutine: bool
+    engine: Helped, error: BaseException, coroutine: bool
 ) -> None:
     """Any exception gives FAILED with error and traceback, and the next task runs."""
 
@@ -107,15 +92,15 @@ def test_whatever_is_raised_fails_the_task_only(
     async def asynchronous() -> None:
         raise error
 
-    result = ended(engine, submit_task(asynchronous if coroutine else plain))
+    result = engine.one(submit_task(asynchronous if coroutine else plain))
     assert result.is_failed()
     assert result.error is not None
     assert result.error.startswith(type(error).__name__)
     assert result.traceback is not None
-    assert ended(engine, submit_task(value, args=(1,))).result == 1
+    assert engine.one(submit_task(value, args=(1,))).result == 1
 
 
-def test_exception_that_cannot_be_printed(engine: Engine) -> None:
+def test_exception_that_cannot_be_printed(engine: Helped) -> None:
     """An exception whose str() raises still gives a bounded error text."""
 
     class Mute(Exception):
@@ -128,10 +113,10 @@ def test_exception_that_cannot_be_printed(engine: Engine) -> None:
     def mute() -> None:
         raise Mute
 
-    error = ended(engine, submit_task(mute)).error
+    error = engine.one(submit_task(mute)).error
     assert error is not None
     assert error.startswith("Mute")
-    result = ended(engine, submit_task(huge))
+    result = engine.one(submit_task(huge))
     assert result.error is not None
     assert len(result.error) < 5_000
 
@@ -168,7 +153,7 @@ def test_delayed_task_is_never_early() -> None:
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), "soon", True])
-def test_impossible_delay_is_refused_where_it_is_written(engine: Engine, delay: Any) -> None:
+def test_impossible_delay_is_refused_where_it_is_written(engine: Helped, delay: Any) -> None:
     """A delay that cannot be is a ValueError at the decorator and at the call."""
     with pytest.raises(ValueError):
         background(delay_seconds=delay)
@@ -201,7 +186,7 @@ def test_higher_priority_runs_first() -> None:
     assert order == ["c", "h", "n1", "n2", "l"]
 
 
-def test_full_queue_refuses_exactly_above_its_size(engine: Engine) -> None:
+def test_full_queue_refuses_exactly_above_its_size(engine: Helped) -> None:
     """With n places, n waiting tasks are taken from many threads and all others get QueueFull."""
     engine.pause()
     taken, refused = [], []
@@ -221,7 +206,7 @@ def test_full_queue_refuses_exactly_above_its_size(engine: Engine) -> None:
     assert (len(taken), len(refused), set(refused)) == (50, 110, {50})
 
 
-def test_wrong_arguments_are_refused_at_the_call(engine: Engine) -> None:
+def test_wrong_arguments_are_refused_at_the_call(engine: Helped) -> None:
     """A call that the signature does not allow is a TypeError and queues nothing."""
 
     @background
@@ -232,15 +217,15 @@ def test_wrong_arguments_are_refused_at_the_call(engine: Engine) -> None:
         with pytest.raises(InvalidTask):
             call()
     assert engine.store.count()[TaskStatus.PENDING] == 0
-    assert ended(engine, add(1, b=2)).result == 3
+    assert engine.one(add(1, b=2)).result == 3
 
 
-def test_cancel_in_each_state(engine: Engine) -> None:
+def test_cancel_in_each_state(engine: Helped) -> None:
     """A cancelled waiting task never runs, a running coroutine gets CancelledError, an ended one is False."""
     waiting = submit_task(value, delay_seconds=60)
     assert cancel_task(waiting) is True
     assert cancel_task(waiting) is False
-    assert ended(engine, waiting).is_cancelled()
+    assert engine.one(waiting).is_cancelled()
     started = threading.Event()
 
     async def long() -> None:
@@ -250,11 +235,11 @@ def test_cancel_in_each_state(engine: Engine) -> None:
     running = submit_task(long)
     assert started.wait(10)
     assert cancel_task(running) is True
-    assert ended(engine, running).is_cancelled()
+    assert engine.one(running).is_cancelled()
     assert cancel_task("unknown") is False
 
 
-def test_plain_function_sees_the_wish_to_cancel(engine: Engine) -> None:
+def test_plain_function_sees_the_wish_to_cancel(engine: Helped) -> None:
     """cancel_task on a running plain function sets cancel_requested; what it returns is its outcome."""
     started, go_on = threading.Event(), threading.Event()
 
@@ -267,10 +252,10 @@ def test_plain_function_sees_the_wish_to_cancel(engine: Engine) -> None:
     assert started.wait(10)
     assert cancel_task(task_id) is True
     go_on.set()
-    assert ended(engine, task_id).result is True
+    assert engine.one(task_id).result is True
 
 
-def test_context_is_carried_and_does_not_leak(engine: Engine) -> None:
+def test_context_is_carried_and_does_not_leak(engine: Helped) -> None:
     """A task sees its submitter's context variables; what it sets is gone for the next."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
 
@@ -280,8 +265,8 @@ def test_context_is_carried_and_does_not_leak(engine: Engine) -> None:
         return seen
 
     variable.set("mine")
-    assert ended(engine, submit_task(read_and_set)).result == "mine"
-    assert ended(engine, submit_task(read_and_set)).result == "mine"
+    assert engine.one(submit_task(read_and_set)).result == "mine"
+    assert engine.one(submit_task(read_and_set)).result == "mine"
 
 
 def test_thousands_of_coroutines_run_together() -> None:
@@ -308,7 +293,7 @@ def test_thousands_of_coroutines_run_together() -> None:
         engine.discard()
 
 
-def test_no_wake_up_is_lost(engine: Engine) -> None:
+def test_no_wake_up_is_lost(engine: Helped) -> None:
     """Submitted one by one to an idle engine, every task is run, 2,000 times over."""
     for number in range(2_000):
         done = threading.Event()
@@ -316,17 +301,17 @@ def test_no_wake_up_is_lost(engine: Engine) -> None:
         assert done.wait(5), number
 
 
-def test_blocking_tasks_use_all_workers(engine: Engine) -> None:
+def test_blocking_tasks_use_all_workers(engine: Helped) -> None:
     """Two tasks that wait for each other both get a thread."""
     barrier = threading.Barrier(2, timeout=10)
     first, second = submit_task(barrier.wait), submit_task(barrier.wait)
-    assert {ended(engine, first).status, ended(engine, second).status} == {TaskStatus.COMPLETED}
+    assert {engine.one(first).status, engine.one(second).status} == {TaskStatus.COMPLETED}
 
 
-def test_forked_child_is_empty_and_works(engine: Engine) -> None:
+def test_forked_child_is_empty_and_works(engine: Helped) -> None:
     """After fork the child knows none of the parent's tasks and can run its own; the parent keeps its own."""
     task_id = submit_task(value, delay_seconds=60)
-    ended(engine, submit_task(value))
+    engine.one(submit_task(value))
     child = os.fork()
     if child == 0:
         fine = get_task(task_id) is None
@@ -338,7 +323,7 @@ def test_forked_child_is_empty_and_works(engine: Engine) -> None:
     assert get_task(task_id) is not None
 
 
-def test_one_task_id_is_one_task(engine: Engine) -> None:
+def test_one_task_id_is_one_task(engine: Helped) -> None:
     """Submitting an id again adds nothing and returns the id."""
     runs: list[int] = []
     for _ in range(3):
