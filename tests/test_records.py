@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hypern.records import TERMINAL, TRANSITIONS, Progress, TaskResult, TaskStatus
+from hypern.records import TERMINAL, TRANSITIONS, Progress, TaskStatus
+from hypern.results import TaskResult
 from hypern.stores.conformance.suite import NOW, make_record, task_function
 
 

@@ -26,14 +26,18 @@ from hypern.http.request import Request
 from hypern.http.response import Response
 from hypern.http.router import Router
 from hypern.http.sse import SSEEvent
-from hypern.records import Progress, TaskResult, TaskStatus
-from hypern.tasks.anywhere import cancel_task, get_task, submit_task
+from hypern.records import Backoff, Progress, TaskStatus
+from hypern.results import TaskResult
+from hypern.tasks.anywhere import cancel_task, get_task, submit_many, submit_task
 from hypern.tasks.current import current_task
 from hypern.tasks.declare import Task, background
+from hypern.tasks.wishes import Cancel, Retry, Snooze
 
 __version__ = "0.1.0"
 __all__ = [
+    "Backoff",
     "BadRequest",
+    "Cancel",
     "ConfigurationError",
     "Conflict",
     "Context",
@@ -51,9 +55,11 @@ __all__ = [
     "QueueFull",
     "Request",
     "Response",
+    "Retry",
     "Router",
     "SSEEvent",
     "ServiceUnavailable",
+    "Snooze",
     "Task",
     "TaskError",
     "TaskResult",
@@ -65,5 +71,6 @@ __all__ = [
     "cancel_task",
     "current_task",
     "get_task",
+    "submit_many",
     "submit_task",
 ]

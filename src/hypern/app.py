@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from hypern.config import Settings
 from hypern.errors import ConfigurationError, QueueFull, ServiceUnavailable
 from hypern.http.application import WebApp
 from hypern.http.request import Request
 from hypern.http.response import Response
-from hypern.records import TaskResult
-from hypern.tasks.anywhere import submit_to
+from hypern.results import TaskResult
+from hypern.tasks.anywhere import submit_many_to, submit_to
 from hypern.tasks.declare import Decorate, Task, background_with
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
-from hypern.tasks.options import Priority
+from hypern.tasks.options import CallOptions, TaskOptions
 from hypern.tasks.runtime import use_engine
 
 P = ParamSpec("P")
@@ -82,41 +82,31 @@ class Hypern(WebApp):
     @overload
     def background(self, func: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def background(
-        self,
-        /,
-        *,
-        delay_seconds: float = 0,
-        priority: Priority = "normal",
-        retries: int = 0,
-        name: str | None = None,
-    ) -> Decorate: ...
+    def background(self, /, *, name: str | None = None, **options: Unpack[TaskOptions]) -> Decorate: ...
     def background(
         self,
         func: Callable[..., Any] | None = None,
         /,
         *,
-        delay_seconds: float = 0,
-        priority: Priority = "normal",
-        retries: int = 0,
         name: str | None = None,
+        **options: Unpack[TaskOptions],
     ) -> Any:
         """As `hypern.background`, for tasks that run in this app's engine."""
-        return background_with(lambda: self.engine, func, delay_seconds, priority, retries, name)
+        return background_with(lambda: self.engine, func, name, options)
 
     def submit_task(
         self,
         func: Callable[..., Any],
         args: tuple[Any, ...] | list[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        *,
-        delay_seconds: float | None = None,
-        priority: Priority | None = None,
-        retries: int | None = None,
-        task_id: str | None = None,
+        **options: Unpack[CallOptions],
     ) -> str:
         """As `hypern.submit_task`, to this app's engine."""
-        return submit_to(self.engine, func, args, kwargs, delay_seconds, priority, retries, task_id)
+        return submit_to(self.engine, func, args, kwargs, options)
+
+    def submit_many(self, calls: Iterable[tuple[Any, ...]]) -> list[str]:
+        """As `hypern.submit_many`, to this app's engine."""
+        return submit_many_to(self.engine, calls)
 
     def get_task(self, task_id: str) -> TaskResult | None:
         """As `hypern.get_task`, for the tasks of this app's engine."""

@@ -8,7 +8,11 @@ HypernError
 │   ├── InvalidOption (ValueError)     a task option with an impossible value
 │   ├── QueueFull                      task_queue_size tasks are already waiting; nothing was queued
 │   ├── EngineStopped                  the engine has been stopped; nothing was queued
-│   └── NoCurrentTask (RuntimeError)   current_task() outside of a task
+│   ├── NoCurrentTask (RuntimeError)   current_task() outside of a task
+│   ├── NotSerializable (TypeError)    an argument or a result that a durable store cannot keep
+│   ├── TaskTooLarge (ValueError)      arguments or a result that take more bytes than may be stored
+│   ├── UnknownTask (LookupError)      a stored function that is not found in this process
+│   └── CorruptData (ValueError)       stored data that cannot be turned back into values
 └── HTTPException                      an answer with an error status, raised from a handler
     ├── BadRequest 400 · Unauthorized 401 · Forbidden 403 · NotFound 404 · MethodNotAllowed 405
     ├── RequestTimeout 408 · Conflict 409 · PayloadTooLarge 413 · UnsupportedMediaType 415
@@ -71,6 +75,56 @@ class EngineStopped(TaskError):
 
 class NoCurrentTask(TaskError, RuntimeError):
     """`current_task()` was called outside of a running task."""
+
+
+class NotSerializable(TaskError, TypeError):
+    """A durable store cannot keep this value; nothing was stored.
+
+    `path`: where the value is, in Python's own words, such as `args[1]['when']`.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} cannot be stored: {reason}.")
+        self.path = path
+
+
+class TaskTooLarge(TaskError, ValueError):
+    """Arguments or a result take more bytes than a durable store keeps of one; nothing was stored.
+
+    `size`: how many bytes, or a number that it would at least have been. `limit`: how many are allowed.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"this takes at least {size} bytes, and no more than {limit} are stored. "
+            "Keep it in a file or a table, and pass where it is."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class UnknownTask(TaskError, LookupError):
+    """The function that a stored task names is not found in this process.
+
+    `name`: the stored name, `module:qualname`.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"the function {name!r} is not found here: {reason}. "
+            "Run the code that submitted it, or keep its old name for as long as tasks bear it."
+        )
+        self.name = name
+
+
+class CorruptData(TaskError, ValueError):
+    """Stored data is damaged, or was written by code that does not fit the code that reads it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the stored data cannot be read: {reason}. "
+            "Read it with the code that wrote it, or submit the task anew."
+        )
 
 
 class HTTPException(HypernError):

@@ -1,4 +1,4 @@
-"""What a task is while it is on its way: its states, its record, its outcome, and the view of it.
+"""What a task is while it is on its way: its states, its record, its rules, its outcome.
 
   add          claim            finish
 ───────▶ PENDING ─────▶ RUNNING ────────▶ COMPLETED
@@ -13,8 +13,7 @@ import contextvars
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -64,38 +63,121 @@ class Progress:
     message: str | None = None
 
 
+class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How long to wait before another attempt, in seconds: `first`, then `factor` times as long after each
+    further failure, at most `longest`. `jitter`: anything between 0 and that, so that tasks that failed
+    together do not come back together (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture
+    Blog, 2015)."""
+
+    first: float = 1.0
+    factor: float = 2.0
+    longest: float = 60.0
+    jitter: bool = True
+
+
+class Rules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the calls of a task are to be run, as far as it can be written down.
+
+    `retries`: further attempts after one that raised; None: none, but a returned `Retry` is followed.
+    `retry_on`: names (`module:class`) of the exceptions after which to try again, None: all.
+    `timeout`, `expires`, `unique_for`, `result_ttl`: seconds; `rate`: starts a second.
+    """
+
+    priority: int = 0
+    queue: str = "default"
+    retries: int | None = None
+    backoff: Backoff = Backoff()
+    retry_on: tuple[str, ...] | None = None
+    timeout: float | None = None
+    isolate: bool = False
+    expires: float | None = None
+    unique_for: float | None = None
+    rate: float | None = None
+    on_crash: Literal["retry", "fail"] = "retry"
+    result_ttl: float | None = None
+
+
+class TaskSpec(msgspec.Struct, frozen=True, eq=False):
+    """What is the same for every call of a task. `func`: what the user handed over (a decorated task, or
+    a function); `target`: the function to run."""
+
+    name: str
+    func: Callable[..., Any]
+    target: Callable[..., Any]
+    lane: Lane
+    rules: Rules
+    # Of the rules, what each step of each task looks at.
+    priority: int
+    queue: str
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        func: Callable[..., Any],
+        target: Callable[..., Any],
+        lane: Lane,
+        rules: Rules = Rules(),  # noqa: B008 - immutable
+    ) -> TaskSpec:
+        return cls(name, func, target, lane, rules, rules.priority, rules.queue)
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt that did not end the task, or ended it with an error. Times: wall-clock seconds."""
+
+    number: int
+    started_at: float
+    finished_at: float
+    error: str
+    traceback: str | None = None
+
+
 class TaskRecord(msgspec.Struct, eq=False):
     """One task as its store keeps it. Only the store that holds it changes `status` and what follows.
 
-    `func`: what the user handed over (a decorated task, or a function); `target`: the function to run.
-    `due`: the steady-clock second from which it may start, `None` for at once. `ready_at`: the
-    wall-clock second since which it has been waiting for a worker. Times without a zone are wall-clock
-    seconds, 0.0 while they have not happened.
+    `due`, `expires_at`: the steady-clock seconds from which it may start and from which it may not any
+    more; None: at once, and for ever. `ready_at`: the wall-clock second since which it has been waiting for
+    a worker. Times without a zone are wall-clock seconds, 0.0 while they have not happened.
+    `attempt`: how often it was started; `fence`: how often it was claimed, which is what an ending is
+    checked against; `lost`: how many of its workers died. `reason`: why it was cancelled.
     """
 
     id: str
-    func: Callable[..., Any]
-    target: Callable[..., Any]
-    name: str
-    lane: Lane
+    spec: TaskSpec
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    priority: int
-    retries: int
     submitted_at: float
     due: float | None
     context: contextvars.Context | None
     ready_at: float
+    expires_at: float | None = None
+    unique_key: str | None = None
     status: TaskStatus = TaskStatus.PENDING
     attempt: int = 0
+    fence: int = 0
+    lost: int = 0
     started_at: float = 0.0
     finished_at: float = 0.0
     result: Any = None
     result_omitted: str | None = None
     error: str | None = None
     traceback: str | None = None
+    reason: str | None = None
     progress: Progress | None = None
     cancel_requested: bool = False
+    history: tuple[Attempt, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def lane(self) -> Lane:
+        return self.spec.lane
+
+    @property
+    def rules(self) -> Rules:
+        return self.spec.rules
 
 
 class Completed(msgspec.Struct, frozen=True):
@@ -106,100 +188,38 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The function raised. `error`: `"ValueError: bad row"`; `traceback`: text. Both are bounded."""
+    """The function raised. `error`: `"ValueError: bad row"`; `traceback`: text, both bounded. `kinds`: the
+    names (`module:class`) of the exception's class and its bases."""
 
     error: str
     traceback: str
+    kinds: tuple[str, ...] = ()
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """The function gave way to a request to cancel it."""
+    """The function gave way to a request to cancel it, or said itself that there is nothing to do."""
+
+    reason: str | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The function asked to be run again: in `delay` seconds (None: as the backoff says). `counts`: whether
+    this attempt is spent (`Retry`) or not (`Snooze`)."""
+
+    delay: float | None
+    counts: bool
+    reason: str
 
 
 class Again(msgspec.Struct, frozen=True):
-    """The function raised and is to be tried again, from the steady-clock second `due` on."""
+    """It is to be run again, from the steady-clock second `due` on. `counts`: the attempt is spent."""
 
     error: str
-    traceback: str
+    traceback: str | None
     due: float
+    counts: bool = True
 
 
 # How calling the function ended, and, after `finish` has decided, what the store shall write.
-Outcome = Completed | Failed | Cancelled
-Ending = Outcome | Again
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """What `get_task` answers: one task at one moment. It does not change under the reader.
-
-    `result`: the returned value, its type kept, `None` until COMPLETED; `result_omitted`: why a
-    returned value was not kept. `error`: a short text such as `"ValueError: bad row"`, `None` unless
-    the last attempt failed; `traceback`: its text. `func`, `args`, `kwargs`:
-    `submit_task(result.func, args=result.args, kwargs=result.kwargs)` runs the task again. `attempt`:
-    how often it was started. Times are aware datetimes in UTC, `None` until they happen.
-    """
-
-    task_id: str
-    name: str
-    status: TaskStatus
-    result: Any
-    error: str | None
-    traceback: str | None
-    func: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    attempt: int
-    submitted_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    progress: Progress | None
-    cancel_requested: bool
-    result_omitted: str | None
-
-    @classmethod
-    def of(cls, record: TaskRecord) -> TaskResult:
-        """The view of a record that nobody else changes any more (a store's snapshot)."""
-        failed = record.status is TaskStatus.FAILED
-        return cls(
-            task_id=record.id,
-            name=record.name,
-            status=record.status,
-            result=record.result,
-            error=record.error if failed else None,
-            traceback=record.traceback if failed else None,
-            func=record.func,
-            args=record.args,
-            kwargs=dict(record.kwargs),
-            attempt=record.attempt,
-            submitted_at=datetime.fromtimestamp(record.submitted_at, UTC),
-            started_at=_moment(record.started_at),
-            finished_at=_moment(record.finished_at),
-            progress=record.progress,
-            cancel_requested=record.cancel_requested,
-            result_omitted=record.result_omitted,
-        )
-
-    def is_success(self) -> bool:
-        return self.status is TaskStatus.COMPLETED
-
-    def is_failed(self) -> bool:
-        return self.status is TaskStatus.FAILED
-
-    def is_cancelled(self) -> bool:
-        return self.status is TaskStatus.CANCELLED
-
-    def is_running(self) -> bool:
-        return self.status is TaskStatus.RUNNING
-
-    def is_done(self) -> bool:
-        """It has ended: COMPLETED, FAILED or CANCELLED."""
-        return self.status in TERMINAL
-
-    def is_pending(self) -> bool:
-        """It has not ended: PENDING or RUNNING."""
-        return self.status not in TERMINAL
-
-
-def _moment(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+Outcome = Completed | Failed | Cancelled | Wanted
+Ending = Completed | Failed | Cancelled | Again

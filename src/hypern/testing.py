@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from hypern.app import Hypern
 from hypern.clock import ManualClock
 from hypern.config import Settings
-from hypern.records import TERMINAL, TaskResult, TaskStatus
+from hypern.records import TERMINAL, TaskStatus
+from hypern.results import TaskResult
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
 from hypern.tasks.runtime import use_engine

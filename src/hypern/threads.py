@@ -99,6 +99,7 @@ class Crew(Generic[T]):
         self._stopping = False
         self._beds: list[_Bed] = []
         self._threads: list[threading.Thread] = []
+        self._given_up: set[threading.Thread] = set()
 
     def notify(self) -> None:
         """There is new work."""
@@ -124,9 +125,35 @@ class Crew(Generic[T]):
 
     def join(self, deadline: float) -> bool:
         """After `stop`: wait until `deadline` (of `time.monotonic`) for the threads. Whether all ended."""
-        for thread in self._threads:
+        threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
+
+    def replacement(self) -> Callable[[], None]:
+        """To be asked for by one of the threads: a function that gives it up, so that another may be started
+        in its place. It ends after the piece it is at, if that ever ends."""
+        thread = threading.current_thread()
+
+        def replace() -> None:
+            with self._lock:
+                if thread in self._threads and thread not in self._given_up:
+                    self._given_up.add(thread)
+                    self._size += 1
+            if self._has_work():
+                self.wake()
+
+        return replace
+
+    def _is_given_up(self) -> bool:
+        with self._lock:
+            thread = threading.current_thread()
+            if thread not in self._given_up:
+                return False
+            self._given_up.discard(thread)
+            self._threads.remove(thread)
+            self._size -= 1
+            return True
 
     def _wake(self, watch: bool) -> None:
         with self._lock:
@@ -183,6 +210,8 @@ class Crew(Generic[T]):
                     self._wake(watch=not self._held_up)
             do(piece)
             del piece
+            if self._given_up and self._is_given_up():
+                return
 
     def _watch(self) -> None:
         """Nap until there is no work, or nobody takes it. The thread is the seeking one then."""

@@ -9,7 +9,7 @@ import pytest
 from hypern.records import Completed, TaskStatus
 from hypern.stores import memory
 from hypern.stores.conformance import StoreConformance
-from hypern.stores.conformance.suite import NOW, THREAD, claim_ids, claimed, kept, make_record
+from hypern.stores.conformance.suite import NOW, THREAD, claim_ids, claimed, finish, kept, make_record
 from hypern.stores.memory import MemoryStore
 
 
@@ -32,7 +32,7 @@ def test_objects_are_kept_as_they_are() -> None:
     running = claimed(store, make_record("one", args=(argument,)))
     argument.append(2)
     assert running.args[0] is argument
-    store.finish(running, 1, Completed(result), NOW)
+    finish(store, running, 1, Completed(result), NOW)
     assert kept(store, "one").result is result
 
 
@@ -40,14 +40,14 @@ def test_the_number_kept_holds_at_once() -> None:
     """More ended tasks than `keep` push out the oldest of them without waiting for `prune`."""
     store = MemoryStore(keep=2)
     for number in range(4):
-        store.finish(claimed(store, make_record(f"n{number}")), 1, Completed(None), NOW)
+        finish(store, claimed(store, make_record(f"n{number}")), 1, Completed(None), NOW)
     assert [record.id for record in store.find({TaskStatus.COMPLETED})] == ["n2", "n3"]
 
 
 def test_nothing_kept() -> None:
     """`keep=0` forgets a task in the moment in which it ends; one that was cancelled still never runs."""
     store = MemoryStore(keep=0)
-    store.finish(claimed(store, make_record("one")), 1, Completed(None), NOW)
+    finish(store, claimed(store, make_record("one")), 1, Completed(None), NOW)
     store.add(make_record("two"))
     store.cancel("two", NOW)
     store.add(make_record("two", args=("again",)))
@@ -58,7 +58,7 @@ def test_an_ended_task_lets_go_of_its_context() -> None:
     """What the submitter's context held is not kept for as long as the result."""
     store, record = MemoryStore(), make_record("one")
     record.context = contextvars.copy_context()
-    store.finish(claimed(store, record), 1, Completed(None), NOW)
+    finish(store, claimed(store, record), 1, Completed(None), NOW)
     assert kept(store, "one").context is None
 
 
@@ -71,7 +71,8 @@ def test_cancelled_tasks_are_swept(due: float | None) -> None:
         store.add(make_record(f"n{number:02d}", due=due, priority=number % 3))
     for number in range(0, 40, 2):
         store.cancel(f"n{number:02d}", NOW)
-    waiting = len(store._delayed) if due else sum(map(len, store._ready[THREAD]._lines.values()))
+    lines = store._lines.queue("default").thread._lines
+    waiting = len(store._delayed) if due else sum(map(len, lines.values()))
     assert waiting < 30
     store.release(5.0, NOW)
     rest = [f"n{number:02d}" for number in range(1, 40, 2)]

@@ -16,7 +16,7 @@ from hypern.stores.ready import ReadyQueue
 
 
 def rank(record: TaskRecord) -> tuple[float, int]:
-    return (record.ready_at - record.priority * AGEING, record.priority)
+    return (record.ready_at - record.spec.priority * AGEING, record.spec.priority)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -75,7 +75,7 @@ def test_a_sweep_never_looks_empty() -> None:
             return TaskStatus.PENDING
 
     for number in range(3):
-        record: Any = Waiting(priority=number, ready_at=NOW)
+        record: Any = Waiting(spec=SimpleNamespace(priority=number), ready_at=NOW)
         queue.push(record)
     queue.compact()
     assert seen == [True] * 3

@@ -13,7 +13,7 @@ from tests.tasks.script import Script
 from hypern.clock import Clock
 from hypern.config import Settings
 from hypern.events import Event
-from hypern.records import TaskResult
+from hypern.results import TaskResult
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
 from hypern.tasks.runtime import use_engine

@@ -214,9 +214,7 @@ endless(); asleep(); other()
 def test_retries_that_are_not_due_are_named(run_script: RunScript) -> None:
     """A failed task that waits for its next attempt is named at the end, not waited for."""
     script = run_script("""
-from hypern.tasks import retry
-retry.FIRST_WAIT, retry.LONGEST_WAIT = 1e6, 1e6
-@background(retries=5)
+@background(retries=5, backoff=1e6)
 def fails():
     raise ValueError("no luck")
 fails()

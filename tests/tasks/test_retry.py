@@ -6,11 +6,11 @@ import threading
 import time
 from typing import Any
 
-import pytest
 from tests.tasks.conftest import WAIT, Heard
 
 from hypern import TaskStatus, submit_task
 from hypern.clock import ManualClock
+from hypern.records import Backoff
 from hypern.tasks import retry
 
 
@@ -28,7 +28,7 @@ def test_retries_wait_and_then_fail(use: Any) -> None:
     for attempt in (1, 2):
         assert engine.wait_until(lambda attempt=attempt: engine.now(task_id).attempt == attempt, WAIT)
         assert engine.wait_until(lambda: not engine.now(task_id).is_running(), WAIT)
-        clock.advance(retry.LONGEST_WAIT)
+        clock.advance(60.0)
     result = engine.one(task_id)
     assert (result.status, result.attempt, result.error) == (TaskStatus.FAILED, 3, "ValueError: no luck")
     engine.one(submit_task(int))
@@ -45,9 +45,10 @@ def test_retries_wait_and_then_fail(use: Any) -> None:
 
 def test_the_waits_grow_and_spread() -> None:
     """The wait is between nothing and a ceiling that doubles up to a minute, whatever the attempt."""
-    assert [retry.backoff(attempt, 1.0) for attempt in (1, 2, 3, 7, 50, 10**6)] == [1, 2, 4, 60, 60, 60]
-    assert retry.backoff(5, 0.0) == 0
-    drawn = [retry.backoff(4) for _ in range(2000)]
+    waits = [retry.backoff(attempt, Backoff(), 1.0) for attempt in (1, 2, 3, 7, 50, 10**6)]
+    assert waits == [1, 2, 4, 60, 60, 60]
+    assert retry.backoff(5, Backoff(), 0.0) == 0
+    drawn = [retry.backoff(4, Backoff()) for _ in range(2000)]
     assert 0 <= min(drawn) < 1
     assert 7 < max(drawn) <= 8
 
@@ -69,13 +70,12 @@ def test_a_retry_never_meets_a_full_queue(use: Any) -> None:
     assert engine.wait_until(lambda: engine.now(task_id).status is TaskStatus.PENDING, WAIT)
 
 
-def test_a_retry_comes_when_it_is_due(use: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_comes_when_it_is_due(use: Any) -> None:
     """Attempts follow each other as soon as the wait is over, not at some next look at the clock."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.0)
     engine = use(task_workers=1)
     engine.one(submit_task(int))
     started = time.monotonic()
-    assert engine.one(submit_task(fails, retries=5)).attempt == 6
+    assert engine.one(submit_task(fails, retries=5, backoff=0)).attempt == 6
     assert time.monotonic() - started < 1
 
 
@@ -89,9 +89,8 @@ def test_a_waiting_retry_tells_its_error_only_in_the_end(use: Any) -> None:
     assert (waiting.error, waiting.traceback, waiting.is_pending()) == (None, None, True)
 
 
-def test_success_ends_the_retries(use: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_success_ends_the_retries(use: Any) -> None:
     """A task that succeeds at its second attempt is COMPLETED, without an error."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.0)
     engine = use(task_workers=1)
     attempts = iter([ValueError("once"), None])
 
@@ -100,5 +99,5 @@ def test_success_ends_the_retries(use: Any, monkeypatch: pytest.MonkeyPatch) -> 
             raise error
         return "at last"
 
-    result = engine.one(submit_task(flaky, retries=5))
+    result = engine.one(submit_task(flaky, retries=5, backoff=0))
     assert (result.result, result.attempt, result.error) == ("at last", 2, None)

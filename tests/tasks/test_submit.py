@@ -42,16 +42,16 @@ def test_the_decorators_options_are_defaults(engine: Helped) -> None:
     changed = engine.store.get(submit_task(optioned, delay_seconds=0, priority="low"))
     assert record is not None
     assert changed is not None
-    assert (record.priority, record.retries, record.due is None) == (10, 3, False)
-    assert (changed.priority, changed.retries, changed.due is None) == (-10, 3, True)
+    assert (record.rules.priority, record.rules.retries, record.due is None) == (10, 3, False)
+    assert (changed.rules.priority, changed.rules.retries, changed.due is None) == (-10, 3, True)
 
 
 def test_with_options_changes_one_call_only(engine: Helped) -> None:
     """`with_options` gives a task with other options and leaves the first one as it was."""
     other = optioned.with_options(delay_seconds=0, priority=7)
     assert engine.one(other("now")).result == "now"
-    assert (other.options.priority, other.options.retries) == (7, 3)
-    assert (optioned.options.delay_seconds, optioned.options.priority) == (50.0, 10)
+    assert (other.options.rules.priority, other.options.rules.retries) == (7, 3)
+    assert (optioned.options.delay_seconds, optioned.options.rules.priority) == (50.0, 10)
 
 
 def test_a_result_runs_again_without_its_options(engine: Helped) -> None:

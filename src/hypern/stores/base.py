@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import msgspec
 
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 
@@ -16,28 +19,76 @@ class Cancellation(enum.Enum):
     REQUESTED = "requested"
 
 
+class QueueState(msgspec.Struct, frozen=True):
+    """One queue. `limit`: the most of its tasks that may run at once, None: any number."""
+
+    name: str
+    paused: bool
+    limit: int | None
+    waiting: int
+    delayed: int
+    running: int
+
+
+class Listener(Protocol):
+    """Who works on a store's tasks, and is told by it what he could not know otherwise.
+
+    `on_finished`: an ending that `finish` left open (it answered None) has been recorded, or refused.
+    `on_ready`: there may be new work in these lanes. `on_cancel_requested`: these running tasks have been
+    asked to stop by another process. Each may be called from any thread and returns soon.
+    """
+
+    def on_finished(self, record: TaskRecord, ending: Ending, recorded: bool) -> None: ...
+    def on_ready(self, lanes: Collection[Lane]) -> None: ...
+    def on_cancel_requested(self, task_ids: Collection[str]) -> None: ...
+
+
 class Store(ABC):
     """Keeps every task from `add` until retention lets it go.
 
     Every verb may be called from any thread and is atomic: no reader sees half of it. A task is in
     exactly one state, changes only along `records.TRANSITIONS`, and a terminal state never changes.
     "Now" is always passed in (`wall`, `steady`: seconds of `clock.Clock`), so that a store has no clock.
+
+    `shared`: whether other processes may work on the same tasks. `watch` and `rescue` are for those.
     """
 
+    shared = False
+
+    def attach(self, listener: Listener) -> None:  # noqa: B027 - nothing to do in a store that needs none
+        """Tell `listener` from now on. There is at most one."""
+
     @abstractmethod
-    def add(self, record: TaskRecord) -> bool:
+    def add(self, record: TaskRecord) -> str | None:
         """Keep a PENDING task. After the return it is not lost while the store lives.
 
-        False: its id is already known; nothing was added and nothing changed. Raises QueueFull
-        (nothing was added) when as many tasks are PENDING as the store may hold.
+        Not None: nothing was added, for the task of this id stands for it already: its id is known, or a
+        task with the same `unique_key` waits, runs, or was submitted less than its `unique_for` ago.
+        Raises QueueFull (nothing was added) when as many tasks are PENDING as the store may hold.
         """
 
     @abstractmethod
-    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
-        """Take the next waiting task of a lane and set it RUNNING, `attempt` one higher; None: there is none.
+    def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
+        """`add` for each of them, all or none: an exception means that none was added."""
 
-        No two calls ever return the same attempt. Order: higher priority first, then earlier due, then
-        earlier added; one point of priority is worth `AGEING` seconds of waiting, so nothing starves.
+    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
+        """`add` for callers that must not wait: `done(answer, error)` is called when it is through, in any
+        thread, perhaps before this returns."""
+        try:
+            answer = self.add(record)
+        except Exception as error:
+            done(None, error)
+        else:
+            done(answer, None)
+
+    @abstractmethod
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        """Take the next waiting task of a lane and set it RUNNING, `attempt` and `fence` one higher; None:
+        there is none that may start.
+
+        No two calls ever return the same fence of a task. Order: higher priority first, then earlier due,
+        then earlier added; one point of priority is worth `AGEING` seconds of waiting, so nothing starves.
+        Tasks of a paused queue, or of one whose limit is reached, stay where they are.
         Nobody but the store writes to the returned record.
         """
 
@@ -46,25 +97,35 @@ class Store(ABC):
         """Whether `claim` may find something in this lane. False only if there was nothing."""
 
     @abstractmethod
-    def finish(self, record: TaskRecord, attempt: int, ending: Ending, wall: float) -> bool:
-        """End an attempt at a claimed task. False, and nothing is changed, unless this very attempt is
-        RUNNING: a late or doubled ending is refused, the first one stands.
+    def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
+        """For a claimed task with a `rate`: take its place among the starts of that task. False: it is too
+        early; the task is PENDING again until its place comes, and the attempt does not count."""
+
+    @abstractmethod
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
+        """End an attempt at a claimed task. False, and nothing is changed, unless this very claim is
+        RUNNING: a late or doubled ending is refused, the first one stands. None: the store will record it
+        soon and tell its listener.
 
         `Again` sets it PENDING until its due time, and is never refused for want of room.
         """
 
+    def flush(self) -> None:  # noqa: B027 - nothing to do in a store that needs none
+        """Return when every ending given to `finish` has been recorded or refused."""
+
     @abstractmethod
-    def cancel(self, task_id: str, wall: float) -> Cancellation | None:
+    def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         """Cancel a waiting task, which then never runs; or mark a running one `cancel_requested`.
         None: unknown or already ended, nothing was changed."""
 
     @abstractmethod
-    def report(self, record: TaskRecord, attempt: int, progress: Progress) -> bool:
-        """Write down how far a running attempt is. False unless this very attempt is RUNNING."""
+    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
+        """Write down how far a running attempt is. False unless this very claim is RUNNING."""
 
     @abstractmethod
     def release(self, steady: float, wall: float) -> Collection[Lane]:
-        """Let delayed tasks whose due time has come wait for a worker. The lanes that got some.
+        """Let delayed tasks whose due time has come wait for a worker, cancel those that have expired. The
+        lanes that got some.
 
         A call may stop before all are through; `next_due` then still lies in the past.
         """
@@ -94,9 +155,51 @@ class Store(ABC):
 
     @abstractmethod
     def idle(self, steady: float) -> bool:
-        """Nothing runs and nothing is due at `steady` (delayed tasks may be waiting for their time)."""
+        """Nothing runs here and nothing that could start is due at `steady`."""
+
+    # -- queues -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def queues(self) -> list[QueueState]:
+        """Every queue that has tasks, is paused or has a limit, by name."""
+
+    @abstractmethod
+    def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
+        """Pause or resume a queue; set the most of its tasks that may run at once (0: no limit any more).
+        None leaves a setting as it is. What runs goes on."""
+
+    @abstractmethod
+    def ahead(self, record: TaskRecord) -> int:
+        """How many tasks of its lane and queue stand before this waiting one."""
+
+    # -- for stores that several processes share ----------------------------------------------------
+
+    def watch(self, steady: float, wall: float) -> float | None:
+        """See what other processes have done and tell the listener. When to be called next (steady-clock
+        second); None: there are no others."""
+        return None
+
+    def rescue(self, steady: float, wall: float) -> int:
+        """Take the running tasks of dead processes back: they wait again, or are FAILED ("worker lost")
+        when too many of their workers died. How many there were."""
+        return 0
+
+    def give_back(self, wall: float) -> list[TaskRecord]:
+        """When this process stops: let others have what it claimed and has not finished; no attempt is
+        spent. Those tasks."""
+        return []
+
+    def close(self) -> None:  # noqa: B027 - nothing to do in a store that needs none
+        """Let go of what the store holds open. It is used no more."""
 
 
 # Seconds of waiting that one point of priority is worth: a task of priority 10 overtakes those of
 # priority 0 that were submitted up to ten seconds before it, and no older ones.
 AGEING = 1.0
+
+# After so many workers have died on it, a task is FAILED.
+MOST_DELIVERIES = 3
+WORKER_LOST = "worker lost"
+# Of the attempts at one task, the last so many are remembered.
+ATTEMPTS_KEPT = 20
+EXPIRED = "expired before it could start"

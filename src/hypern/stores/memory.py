@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import functools
-import heapq
-from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from typing import Concatenate, ParamSpec, TypeVar, assert_never
 
 from hypern.errors import QueueFull
 from hypern.records import (
     Again,
+    Attempt,
     Cancelled,
     Completed,
     Ending,
@@ -21,8 +21,13 @@ from hypern.records import (
     TaskRecord,
     TaskStatus,
 )
-from hypern.stores.base import Cancellation, Store
+from hypern.stores.base import ATTEMPTS_KEPT, EXPIRED, Cancellation, Listener, QueueState, Store
+from hypern.stores.keys import UniqueKeys
+from hypern.stores.lines import Lines
+from hypern.stores.pace import place
 from hypern.stores.ready import ReadyQueue
+from hypern.stores.retention import Retention
+from hypern.stores.schedule import Schedule
 from hypern.threads import Mutex
 
 P = ParamSpec("P")
@@ -30,6 +35,7 @@ R = TypeVar("R")
 
 # Bound once: reading a member from its enum class costs as much as the rest of a line.
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+LANES = tuple(Lane)
 COMPLETED, FAILED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 
 # Cancelled tasks stay in their queue until it is their turn; above this many, and above half of a
@@ -62,45 +68,72 @@ class MemoryStore(Store):
 
     def __init__(self, capacity: int = 1000, keep: int = 10_000, keep_seconds: float = 3600.0) -> None:
         self._capacity = capacity
-        self._keep = keep
-        self._keep_seconds = keep_seconds
         self._lock = Mutex()
+        self._listener: Listener | None = None
         self._records: dict[str, TaskRecord] = {}
-        self._ready = {lane: ReadyQueue() for lane in Lane}
-        self._delayed: list[tuple[float, int, TaskRecord]] = []
-        self._delayed_added = 0
-        self._ended: deque[TaskRecord] = deque()
+        self._lines = Lines()
+        self._keys = UniqueKeys()
+        self._places: dict[str, float] = {}
+        # Tasks that have been put back until their place among the starts of their task comes.
+        self._placed: set[str] = set()
+        self._delayed = Schedule()
+        self._expiring = Schedule()
+        self._retention = Retention(keep, keep_seconds)
         self._cancelled_in_queue = 0
         self._pending = 0
         self._running = 0
 
-    def add(self, record: TaskRecord) -> bool:
+    def attach(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def add(self, record: TaskRecord) -> str | None:
         self._lock.acquire()
         try:
             if record.id in self._records:
-                return False
+                return record.id
+            if record.unique_key is not None and (holder := self._keys.holder(record)) is not None:
+                return holder.id
             if self._pending >= self._capacity:
                 raise QueueFull(self._capacity)
-            self._records[record.id] = record
-            self._pending += 1
-            if record.due is None:
-                self._ready[record.lane].push(record)
-            else:
-                self._delay(record)
-            return True
+            self._keep_new(record)
+            return None
         finally:
             self._lock.release()
+
+    @_locked
+    def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
+        answers: list[str | None] = []
+        added: list[TaskRecord] = []
+        # Two that stand for one another may be in the same batch, so each is kept before the next is looked
+        # at; all are taken out again if there is no room for one.
+        for record in records:
+            answer = record.id if record.id in self._records else None
+            if answer is None and record.unique_key is not None:
+                holder = self._keys.holder(record)
+                answer = None if holder is None else holder.id
+            if answer is None:
+                if self._pending >= self._capacity:
+                    self._take_back(added)
+                    raise QueueFull(self._capacity)
+                self._keep_new(record)
+                added.append(record)
+            answers.append(answer)
+        return answers
 
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
         self._lock.acquire()
         try:
-            while (record := self._ready[lane].pop()) is not None:
+            lines = self._lines
+            while (record := lines.pop(lane)) is not None:
                 if record.status is PENDING:
                     self._pending -= 1
                     self._running += 1
                     record.status = RUNNING
                     record.attempt += 1
+                    record.fence += 1
                     record.started_at = wall
+                    if lines.limited:
+                        lines.queue(record.spec.queue).running += 1
                     return record
                 self._cancelled_in_queue -= 1
             return None
@@ -108,14 +141,34 @@ class MemoryStore(Store):
             self._lock.release()
 
     def has_ready(self, lane: Lane) -> bool:
-        return bool(self._ready[lane])
+        return self._lines.has(lane)
 
-    def finish(self, record: TaskRecord, attempt: int, ending: Ending, wall: float) -> bool:
+    def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
+        rate = record.spec.rules.rate
+        if rate is None:
+            return True
         self._lock.acquire()
         try:
-            if record.status is not RUNNING or record.attempt != attempt:
+            if record.status is not RUNNING or record.fence != fence:
+                return True
+            if record.id in self._placed:
+                self._placed.discard(record.id)
+                return True
+            moment = self._places[record.name] = place(self._places.get(record.name), rate, steady)
+            if moment <= steady:
+                return True
+            self._placed.add(record.id)
+            record.attempt -= 1
+            self._put_back(record, moment)
+            return False
+        finally:
+            self._lock.release()
+
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool:
+        self._lock.acquire()
+        try:
+            if record.status is not RUNNING or record.fence != fence:
                 return False
-            self._running -= 1
             match ending:
                 case Completed():
                     record.status = COMPLETED
@@ -124,25 +177,32 @@ class MemoryStore(Store):
                 case Failed():
                     record.status = FAILED
                     record.error, record.traceback = ending.error, ending.traceback
+                    self._remember(record, ending, wall)
                 case Cancelled():
                     record.status = CANCELLED
+                    record.reason = ending.reason
                 case Again():
-                    record.status = PENDING
                     record.error, record.traceback = ending.error, ending.traceback
-                    record.due = ending.due
                     record.progress = None
-                    self._pending += 1
-                    self._delay(record)
+                    if ending.counts:
+                        self._remember(record, ending, wall)
+                    else:
+                        record.attempt -= 1
+                    self._put_back(record, ending.due)
                     return True
                 case _:
                     assert_never(ending)
+            self._stop_running(record)
             self._end(record, wall)
             return True
         finally:
             self._lock.release()
+            if self._lines.limited and self._listener is not None:
+                # The other lane may have tasks that waited for this one's end.
+                self._listener.on_ready(LANES)
 
     @_locked
-    def cancel(self, task_id: str, wall: float) -> Cancellation | None:
+    def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         record = self._records.get(task_id)
         if record is None:
             return None
@@ -151,47 +211,54 @@ class MemoryStore(Store):
             return Cancellation.REQUESTED
         if record.status is not PENDING:
             return None
-        record.status = CANCELLED
-        self._pending -= 1
-        self._cancelled_in_queue += 1
-        self._end(record, wall)
-        self._sweep()
+        self._cancel_waiting(record, wall, reason)
         return Cancellation.DONE
 
     @_locked
-    def report(self, record: TaskRecord, attempt: int, progress: Progress) -> bool:
-        if record.status is not RUNNING or record.attempt != attempt:
+    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
+        if record.status is not RUNNING or record.fence != fence:
             return False
         record.progress = progress
         return True
 
     @_locked
     def release(self, steady: float, wall: float) -> Collection[Lane]:
-        lanes = set()
-        delayed = self._delayed
         for _ in range(_RELEASE_AT_ONCE):
-            if not delayed or delayed[0][0] > steady:
+            record = self._expiring.pop(steady)
+            if record is None:
                 break
-            record = heapq.heappop(delayed)[2]
+            if record.status is PENDING and not record.attempt:
+                self._cancel_waiting(record, wall, EXPIRED)
+        lanes = set()
+        for _ in range(_RELEASE_AT_ONCE):
+            record = self._delayed.pop(steady)
+            if record is None:
+                break
             if record.status is not PENDING:
                 self._cancelled_in_queue -= 1
                 continue
             record.due = None
             record.ready_at = wall
-            self._ready[record.lane].push(record)
-            lanes.add(record.lane)
+            self._lines.push(record)
+            lanes.add(record.spec.lane)
         return lanes
 
     @_locked
     def next_due(self) -> float | None:
-        return self._earliest()
+        while (entry := self._expiring.first()) is not None and entry[1].status is not PENDING:
+            self._expiring.drop_first()
+        due = self._earliest()
+        if entry is None:
+            return due
+        return entry[0] if due is None else min(due, entry[0])
 
     @_locked
     def prune(self, wall: float) -> int:
         forgotten = 0
-        while self._ended and self._ended[0].finished_at + self._keep_seconds <= wall:
-            self._forget_oldest()
+        for record in self._retention.expired(wall):
+            del self._records[record.id]
             forgotten += 1
+        self._keys.prune(wall)
         return forgotten
 
     @_locked
@@ -205,7 +272,7 @@ class MemoryStore(Store):
 
     @_locked
     def count(self) -> dict[TaskStatus, int]:
-        ended = Counter(record.status for record in self._ended)
+        ended = Counter(record.status for record in self._retention.records())
         return {
             PENDING: self._pending,
             RUNNING: self._running,
@@ -217,23 +284,86 @@ class MemoryStore(Store):
         due = self._earliest()
         if self._running or (due is not None and due <= steady):
             return False
-        return not any(self._waits(queue) for queue in self._ready.values())
+        return not any(
+            self._waits(ready)
+            for queue in self._lines.queues.values()
+            if not queue.paused
+            for ready in (queue.thread, queue.loop)
+        )
+
+    @_locked
+    def queues(self) -> list[QueueState]:
+        waiting, delayed, running = Counter[str](), Counter[str](), Counter[str]()
+        for record in self._records.values():
+            if record.status is RUNNING:
+                running[record.spec.queue] += 1
+            elif record.status is PENDING:
+                (waiting if record.due is None else delayed)[record.spec.queue] += 1
+        names = sorted({*self._lines.queues, *waiting, *delayed, *running})
+        return [
+            QueueState(name, queue.paused, queue.limit, waiting[name], delayed[name], running[name])
+            for name in names
+            if (queue := self._lines.queue(name))
+        ]
+
+    def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
+        self._lock.acquire()
+        try:
+            running = [record for record in self._records.values() if record.status is RUNNING]
+            self._lines.change(name, paused, limit, running)
+        finally:
+            self._lock.release()
+        if self._listener is not None:
+            self._listener.on_ready(LANES)
+
+    @_locked
+    def ahead(self, record: TaskRecord) -> int:
+        kept = self._records.get(record.id)
+        if kept is None or kept.status is not PENDING or kept.due is not None:
+            return 0
+        return self._lines.queue(kept.spec.queue).lane(kept.spec.lane).before(kept)
 
     # -- with the lock held ------------------------------------------------------------------------
 
-    def _delay(self, record: TaskRecord) -> None:
-        self._delayed_added += 1
-        heapq.heappush(self._delayed, (record.due or 0.0, self._delayed_added, record))
+    def _keep_new(self, record: TaskRecord) -> None:
+        self._records[record.id] = record
+        self._pending += 1
+        if record.due is None:
+            self._lines.push(record)
+        else:
+            self._delayed.add(record.due, record)
+        if record.unique_key is not None:
+            self._keys.take(record)
+        if record.expires_at is not None:
+            self._expiring.add(record.expires_at, record)
+
+    def _take_back(self, records: list[TaskRecord]) -> None:
+        for record in records:
+            self._cancel_waiting(record, 0.0, None)
+            # It has never been there, so it is not among the ended ones either.
+            if self._records.pop(record.id, None) is not None:
+                self._retention.remove(record)
+
+    def _put_back(self, record: TaskRecord, due: float) -> None:
+        record.status = PENDING
+        record.due = due
+        self._stop_running(record)
+        self._pending += 1
+        self._delayed.add(due, record)
+
+    def _stop_running(self, record: TaskRecord) -> None:
+        self._running -= 1
+        if self._lines.limited:
+            self._lines.queue(record.spec.queue).running -= 1
 
     # Both drop the cancelled tasks that they meet in front.
 
     def _earliest(self) -> float | None:
         """When the first delayed task is due."""
-        delayed = self._delayed
-        while delayed and delayed[0][2].status is not PENDING:
-            heapq.heappop(delayed)
+        while (entry := self._delayed.first()) is not None and entry[1].status is not PENDING:
+            self._delayed.drop_first()
             self._cancelled_in_queue -= 1
-        return delayed[0][0] if delayed else None
+        return None if entry is None else entry[0]
 
     def _waits(self, queue: ReadyQueue) -> bool:
         """Whether a task of this lane could start now."""
@@ -242,23 +372,33 @@ class MemoryStore(Store):
             self._cancelled_in_queue -= 1
         return record is not None
 
+    def _cancel_waiting(self, record: TaskRecord, wall: float, reason: str | None) -> None:
+        record.status = CANCELLED
+        record.reason = reason
+        self._pending -= 1
+        self._cancelled_in_queue += 1
+        self._end(record, wall)
+        self._sweep()
+
+    def _remember(self, record: TaskRecord, ending: Failed | Again, wall: float) -> None:
+        attempt = Attempt(record.attempt, record.started_at, wall, ending.error, ending.traceback)
+        record.history = (*record.history, attempt)[-ATTEMPTS_KEPT:]
+
     def _end(self, record: TaskRecord, wall: float) -> None:
         record.finished_at = wall
         record.context = None
-        self._ended.append(record)
-        if len(self._ended) > self._keep:
-            self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        record = self._ended.popleft()
-        del self._records[record.id]
+        if record.unique_key is not None:
+            self._keys.ended(record)
+        forgotten = self._retention.add(record)
+        if forgotten is not None:
+            del self._records[forgotten.id]
 
     def _sweep(self) -> None:
         waiting = self._pending + self._cancelled_in_queue
         if self._cancelled_in_queue < _SWEEP_AT or self._cancelled_in_queue * 2 < waiting:
             return
-        self._delayed = [entry for entry in self._delayed if entry[2].status is PENDING]
-        heapq.heapify(self._delayed)
-        for queue in self._ready.values():
-            queue.compact()
+        self._delayed.sweep()
+        self._expiring.sweep()
+        for ready in self._lines.ready():
+            ready.compact()
         self._cancelled_in_queue = 0

@@ -1,8 +1,9 @@
-"""The tasks of one lane that could start now, in the order in which they should."""
+"""The tasks of one lane and queue that could start now, in the order in which they should."""
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 
 from hypern.records import TaskRecord, TaskStatus
@@ -30,7 +31,7 @@ class ReadyQueue:
         return bool(self._heads)
 
     def push(self, record: TaskRecord) -> None:
-        priority = record.priority
+        priority = record.spec.priority
         line = self._lines.get(priority)
         if line is None:
             line = self._lines[priority] = deque()
@@ -74,6 +75,22 @@ class ReadyQueue:
             heapq.heappop(heads)
         return None
 
+    def rank(self) -> float:
+        """Where its first task stands among those of other queues, lowest first; infinite without one."""
+        head = self.peek()
+        return math.inf if head is None else _key(head)[0]
+
+    def before(self, record: TaskRecord) -> int:
+        """How many tasks stand before this one, which is in it."""
+        mine = _key(record)
+        ahead = 0
+        for line in self._lines.values():
+            for other in line:
+                if other is record or _key(other) > mine:
+                    break
+                ahead += other.status is TaskStatus.PENDING
+        return ahead
+
     def compact(self) -> None:
         """Drop the records that have been cancelled while they waited."""
         # Built aside and put in place at once: who asks whether there is anything has no lock.
@@ -87,4 +104,5 @@ class ReadyQueue:
 
 def _key(record: TaskRecord) -> tuple[float, int]:
     """Where a line stands among the others while this is its head."""
-    return (record.ready_at - record.priority * AGEING, record.priority)
+    priority = record.spec.priority
+    return (record.ready_at - priority * AGEING, priority)

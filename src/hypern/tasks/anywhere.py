@@ -6,36 +6,44 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MethodType
-from typing import Any
+from typing import Any, Unpack
 
 from hypern.errors import InvalidTask
-from hypern.records import TaskResult
+from hypern.results import TaskResult
 from hypern.tasks.declare import Task
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
-from hypern.tasks.options import Options, Priority
+from hypern.tasks.options import CallOptions, Options
 from hypern.tasks.runtime import current_engine, engines_to_ask
-from hypern.tasks.submit import submit
+from hypern.tasks.submit import submit, submit_all
 
 
 def submit_task(
     func: Callable[..., Any],
     args: tuple[Any, ...] | list[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
-    *,
-    delay_seconds: float | None = None,
-    priority: Priority | None = None,
-    retries: int | None = None,
-    task_id: str | None = None,
+    **options: Unpack[CallOptions],
 ) -> str:
     """Run `func(*args, **kwargs)` in the background. The id.
 
     `func` may be plain or decorated; a decorated one keeps its own options where none are given here.
-    Raises InvalidTask, InvalidOption, QueueFull; nothing is queued then.
+    `options` are those of `CallOptions`. Raises InvalidTask, InvalidOption, QueueFull; nothing is queued
+    then.
     """
-    return submit_to(current_engine(), func, args, kwargs, delay_seconds, priority, retries, task_id)
+    return submit_to(current_engine(), func, args, kwargs, options)
+
+
+def submit_many(
+    calls: Iterable[
+        tuple[Callable[..., Any], tuple[Any, ...]]
+        | tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+    ],
+) -> list[str]:
+    """Run many calls in the background: `(func, args)` or `(func, args, kwargs)` each. All of them are
+    submitted, or, when this raises, none. Their ids, in the same order."""
+    return submit_many_to(current_engine(), calls)
 
 
 def submit_to(
@@ -43,12 +51,28 @@ def submit_to(
     func: Callable[..., Any],
     args: tuple[Any, ...] | list[Any],
     kwargs: Mapping[str, Any] | None,
-    delay_seconds: float | None,
-    priority: Priority | None,
-    retries: int | None,
-    task_id: str | None,
+    options: CallOptions,
 ) -> str:
     """`submit_task` to a certain engine."""
+    return submit(engine, *_call(func, args, kwargs, options))
+
+
+def submit_many_to(engine: Engine, calls: Iterable[tuple[Any, ...]]) -> list[str]:
+    """`submit_many` to a certain engine."""
+    checked = []
+    for call in calls:
+        if not isinstance(call, tuple) or not 2 <= len(call) <= 3:
+            raise InvalidTask(f"submit_many() takes (func, args) or (func, args, kwargs), not {call!r:.80}.")
+        checked.append(_call(call[0], call[1], call[2] if len(call) == 3 else None, {}))
+    return submit_all(engine, checked)
+
+
+def _call(
+    func: Callable[..., Any],
+    args: tuple[Any, ...] | list[Any],
+    kwargs: Mapping[str, Any] | None,
+    options: CallOptions,
+) -> tuple[Task[..., Any], tuple[Any, ...], dict[str, Any]]:
     if not isinstance(args, (tuple, list)):
         raise InvalidTask(
             f"submit_task() takes args as a tuple, not {type(args).__name__}; "
@@ -63,11 +87,9 @@ def submit_to(
     elif isinstance(func, MethodType) and isinstance(func.__func__, Task):
         func = func.__func__.__get__(func.__self__)
     task = func if isinstance(func, Task) else _task_of(func)
-    if delay_seconds is not None or priority is not None or retries is not None or task_id is not None:
-        task = task.with_options(
-            delay_seconds=delay_seconds, priority=priority, retries=retries, task_id=task_id
-        )
-    return submit(engine, task, tuple(args), {} if kwargs is None else dict(kwargs))
+    if options:
+        task = task.with_options(**options)
+    return task, tuple(args), {} if kwargs is None else dict(kwargs)
 
 
 def get_task(task_id: str) -> TaskResult | None:
@@ -98,6 +120,7 @@ def _task_of(func: Callable[..., Any]) -> Task[..., Any]:
     if task is None:
         task = Task(func, Options())
         task.origin = func
+        task._set(task.options)
         # The cached task must not keep alive the function that is its key, so only functions that live
         # in a module, and stay there anyway, are kept.
         if (

@@ -8,9 +8,9 @@ from hypern.errors import InvalidOption, NoCurrentTask
 from hypern.records import Progress, TaskRecord
 from hypern.stores.base import Store
 
-# One attempt at a task: its record, the number of the attempt, the store it was claimed from. A plain
-# tuple, because one is made for every task that runs.
-Run = tuple[TaskRecord, int, Store]
+# One attempt at a task: its record, the number of the attempt, the fence of the claim, the store it was
+# claimed from. A plain tuple, because one is made for every task that runs.
+Run = tuple[TaskRecord, int, int, Store]
 
 running: ContextVar[Run | None] = ContextVar("hypern_running_task", default=None)
 
@@ -18,10 +18,10 @@ running: ContextVar[Run | None] = ContextVar("hypern_running_task", default=None
 class CurrentTask:
     """What a task can know of itself and say about itself."""
 
-    __slots__ = ("_attempt", "_record", "_store")
+    __slots__ = ("_attempt", "_fence", "_record", "_store")
 
     def __init__(self, run: Run) -> None:
-        self._record, self._attempt, self._store = run
+        self._record, self._attempt, self._fence, self._store = run
 
     def __repr__(self) -> str:
         return f"<CurrentTask {self.name} {self.task_id} attempt {self.attempt}>"
@@ -53,7 +53,7 @@ class CurrentTask:
             raise InvalidOption(f"progress() takes a fraction from 0.0 to 1.0, not {fraction!r}.")
         if message is not None and not isinstance(message, str):
             raise InvalidOption(f"progress() takes its message as a str, not {type(message).__name__}.")
-        self._store.report(self._record, self._attempt, Progress(float(fraction), message))
+        self._store.report(self._record, self._fence, Progress(float(fraction), message))
 
 
 def current_task() -> CurrentTask:

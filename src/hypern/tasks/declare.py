@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MethodType
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from hypern.callables import bare, is_async, qualname
 from hypern.errors import InvalidTask
-from hypern.records import Lane
+from hypern.records import Lane, TaskSpec
 from hypern.tasks.engine import Engine
-from hypern.tasks.options import Options, Priority
+from hypern.tasks.options import CallOptions, Options, TaskOptions
 from hypern.tasks.runtime import current_engine
-from hypern.tasks.submit import submit
+from hypern.tasks.submit import submit, submit_all, submit_async
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,39 +45,47 @@ class Task(Generic[P, R]):
         self.func: Callable[P, R] = func.__func__ if isinstance(func, staticmethod) else func
         self.lane = _lane(self.func)
         self.name = name or _name(self.func)
-        self.options = options
         self.origin: Callable[..., Any] = self
         self._engine = engine
         self._signature = _signature(self.func)
         self._instance: tuple[object, ...] = ()
         self.least_args, self.most_args = _positional(self._signature)
         functools.update_wrapper(self, self.func, updated=())
+        self._set(options)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> str:
         return submit(self._engine(), self, args, kwargs)
 
     async def submit_async(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Submit without ever holding up the event loop. The id.
+        """Submit without ever holding up the event loop for a disk. The id.
 
-        The memory store never waits for anything, so here this is the same as calling.
+        The memory store never waits for anything, so there this is the same as calling.
         """
-        return submit(self._engine(), self, args, kwargs)
+        return await submit_async(self._engine(), self, args, kwargs)
 
-    def with_options(
-        self,
-        *,
-        delay_seconds: float | None = None,
-        priority: Priority | None = None,
-        retries: int | None = None,
-        task_id: str | None = None,
-    ) -> Task[P, R]:
-        """The same task with other options, to be called once or kept. Raises InvalidOption.
+    def submit_many(self, calls: Iterable[tuple[Any, ...] | Mapping[str, Any]]) -> list[str]:
+        """Submit many calls at once, all or none of them. Their ids, in the same order.
 
-        `task_id`: the id to give the task; submitting an id that is already known adds nothing.
+        Each of `calls` is a tuple of positional arguments or a dict of keyword arguments.
+        """
+        return submit_all(self._engine(), [(self, *_arguments(call)) for call in calls])
+
+    def with_options(self, **options: Unpack[CallOptions]) -> Task[P, R]:
+        """The same task with other options (see `CallOptions`), to be called once or kept.
+
+        Raises InvalidOption.
         """
         other = self._copy()
-        other.options = self.options.but(delay_seconds, priority, retries, task_id)
+        other._set(self.options.but(**options))
         return other
+
+    def _set(self, options: Options) -> None:
+        self.options = options
+        self.spec = TaskSpec.of(self.name, self.origin, self.func, self.lane, options.rules)
+        # Whether submitting has to look at more than the arguments and the delay.
+        self.has_conditions = bool(options.unique) or not (
+            options.rules.expires is None and options.rules.unique_for is None
+        )
 
     def check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Raises InvalidTask unless the function could be called with these."""
@@ -100,6 +108,7 @@ class Task(Generic[P, R]):
         bound.func = MethodType(self.func, instance)
         bound.origin = bound
         bound._bind, bound._instance = False, (instance,)
+        bound._set(self.options)
         bound.least_args, bound.most_args = max(0, self.least_args - 1), self.most_args - 1
         return bound
 
@@ -139,43 +148,45 @@ def declare(
 @overload
 def background(func: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def background(
-    *,
-    delay_seconds: float = 0,
-    priority: Priority = "normal",
-    retries: int = 0,
-    name: str | None = None,
-) -> Decorate: ...
+def background(*, name: str | None = None, **options: Unpack[TaskOptions]) -> Decorate: ...
 def background(
     func: Callable[..., Any] | None = None,
     /,
     *,
-    delay_seconds: float = 0,
-    priority: Priority = "normal",
-    retries: int = 0,
     name: str | None = None,
+    **options: Unpack[TaskOptions],
 ) -> Any:
     """Make a function a background task; with or without parentheses. No app is needed.
 
-    `delay_seconds`: run it no earlier than so many seconds after the call. `priority`: `"low"`,
-    `"normal"`, `"high"`, `"critical"` or an int, higher runs first. `retries`: how often to try again
-    after an exception. `name`: what to call it in logs and results, `module:function` unless given.
+    `name`: what to call it in logs and results, `module:function` unless given. The other options are those
+    of `TaskOptions`; the most used are `delay_seconds` (run it no earlier than so many seconds after the
+    call), `priority` (`"low"`, `"normal"`, `"high"`, `"critical"` or an int, higher runs first) and
+    `retries` (how often to try again after an exception).
     Raises InvalidOption, InvalidTask.
     """
-    return background_with(current_engine, func, delay_seconds, priority, retries, name)
+    return background_with(current_engine, func, name, options)
 
 
 def background_with(
     engine: Callable[[], Engine],
     func: Callable[..., Any] | None,
-    delay_seconds: float,
-    priority: Priority,
-    retries: int,
     name: str | None,
+    options: TaskOptions,
 ) -> Any:
     """`background` for the tasks of a certain engine."""
-    decorate = Decorate(Options().but(delay_seconds, priority, retries), name, engine)
+    decorate = Decorate(Options().but(**options), name, engine)
     return decorate if func is None else decorate(func)
+
+
+def _arguments(call: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(call, tuple):
+        return call, {}
+    if isinstance(call, Mapping):
+        return (), dict(call)
+    raise InvalidTask(
+        f"submit_many() takes a tuple of arguments, or a dict of keyword arguments, for each call, "
+        f"not {type(call).__name__}; write (value,) for one value."
+    )
 
 
 def _lane(func: object) -> Lane:

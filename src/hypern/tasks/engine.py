@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from hypern.clock import Clock, SystemClock
 from hypern.config import Settings
 from hypern.errors import EngineStopped
 from hypern.events import Events
 from hypern.loops import Loop
-from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.records import Ending, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.opening import open_store
 from hypern.tasks import process
@@ -53,6 +54,7 @@ class Engine:
         self._started = False
         self._final = process.is_ending()
         self.store: Store = open_store(self.settings)
+        self.store.attach(self)
         self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
         self._threads: ThreadLane
         self._loop: LoopLane
@@ -61,23 +63,76 @@ class Engine:
 
     # -- the way of a task --------------------------------------------------------------------------
 
-    def accept(self, record: TaskRecord) -> None:
-        """Keep a new task and wake who runs it. Raises QueueFull or EngineStopped; nothing is kept then."""
+    def accept(self, record: TaskRecord) -> str:
+        """Keep a new task and wake who runs it. Its id, or that of the task that stands for it already.
+
+        Raises QueueFull or EngineStopped; nothing is kept then.
+        """
         if self._final:
             raise EngineStopped(_ENDING)
-        fresh = self.store.add(record)
+        standing = self.store.add(record)
+        self._accepted(record)
+        if standing is not None:
+            return standing
+        if self.events.listeners:
+            self.events.emit("submitted", record.id, record.name, 0)
+        return record.id
+
+    async def accept_async(self, record: TaskRecord) -> str:
+        """As `accept`, for an event loop that a store's disk must not hold up."""
+        if not self.store.shared:
+            return self.accept(record)
+        if self._final:
+            raise EngineStopped(_ENDING)
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[str | None] = loop.create_future()
+
+        def settle(standing: str | None, error: BaseException | None) -> None:
+            if kept.cancelled():
+                return
+            if error is None:
+                kept.set_result(standing)
+            else:
+                kept.set_exception(error)
+
+        def done(standing: str | None, error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(settle, standing, error)
+
+        self.store.add_soon(record, done)
+        standing = await kept
+        self._accepted(record)
+        if standing is not None:
+            return standing
+        if self.events.listeners:
+            self.events.emit("submitted", record.id, record.name, 0)
+        return record.id
+
+    def accept_many(self, records: list[TaskRecord]) -> list[str]:
+        """As `accept`, all of them or none."""
+        if self._final:
+            raise EngineStopped(_ENDING)
+        standing = self.store.add_many(records)
+        for record in records:
+            self._accepted(record)
+        if self.events.listeners:
+            for record, other in zip(records, standing, strict=True):
+                if other is None:
+                    self.events.emit("submitted", record.id, record.name, 0)
+        return [other or record.id for record, other in zip(records, standing, strict=True)]
+
+    def _accepted(self, record: TaskRecord) -> None:
         if not self._started:
             self.start()
         if record.due is not None:
             self._on_delayed(record.due)
-        elif record.lane is THREAD:
+        elif record.spec.lane is THREAD:
             self._threads.notify()
         else:
             self._loop.notify()
+        if record.expires_at is not None:
+            self._on_delayed(record.expires_at)
         if not self._started:  # it was stopped meanwhile, perhaps before that word got through
             self.start()
-        if fresh and self.events.listeners:
-            self.events.emit("submitted", record.id, record.name, 0)
 
     def cancel(self, task_id: object) -> bool:
         """Cancel a waiting task, ask a running one to stop. False: unknown, no id at all, or ended."""
@@ -87,8 +142,7 @@ class Engine:
         if found is None:
             return False
         if found is Cancellation.REQUESTED:
-            if self._started:
-                self._loop.interrupt(task_id)
+            self._interrupt(task_id)
             return True
         self._on_settled()
         if self.events.listeners:
@@ -187,10 +241,33 @@ class Engine:
             self._threads.leave_to_the_parent()
         self._reset()
 
+    # -- what the store tells -----------------------------------------------------------------------
+
+    def on_finished(self, record: TaskRecord, ending: Ending, recorded: bool) -> None:
+        self._work.finished(record, record.attempt, ending, recorded)
+
+    def on_ready(self, lanes: Collection[Lane]) -> None:
+        if not self._started:
+            return
+        for lane in lanes:
+            if lane is THREAD:
+                self._threads.notify()
+            else:
+                self._loop.notify()
+
+    def on_cancel_requested(self, task_ids: Collection[str]) -> None:
+        for task_id in task_ids:
+            self._interrupt(task_id)
+
     # -- inside -------------------------------------------------------------------------------------
+
+    def _interrupt(self, task_id: str) -> None:
+        if self._started:
+            self._loop.interrupt(task_id)
 
     def _end_workers(self) -> None:
         ending = time.monotonic() + _ENDING_SECONDS
+        self._work.deadlines.stop(ending)
         self._threads.stop()
         self._loop.stop()
         for loop in self._loops:
@@ -211,11 +288,7 @@ class Engine:
         self._delays.ring_before(due)
 
     def _release(self) -> float | None:
-        for lane in self.store.release(self.clock.steady(), self.clock.wall()):
-            if lane is THREAD:
-                self._threads.notify()
-            else:
-                self._loop.notify()
+        self.on_ready(self.store.release(self.clock.steady(), self.clock.wall()))
         return self.store.next_due()
 
     def _tidy(self) -> float:

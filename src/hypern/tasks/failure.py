@@ -17,11 +17,17 @@ _RUN = str(Path(__file__).with_name("run.py"))
 def failure(exception: BaseException) -> Failed:
     """`error` such as `"ValueError: bad row"` and the traceback. Never raises, whatever `exception` does."""
     error = _describe(exception)
+    kinds = tuple(exception_name(kind) for kind in type(exception).__mro__[:-1])
     try:
         text = _traceback(exception)
     except BaseException as broken:
         text = f"(the traceback could not be written: {type(broken).__name__})\n{error}"
-    return Failed(error, _clip(text, TRACEBACK_LIMIT))
+    return Failed(error, _clip(text, TRACEBACK_LIMIT), kinds)
+
+
+def exception_name(kind: type[BaseException]) -> str:
+    """How an exception class is written down: text, from which no class is ever made again."""
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _describe(exception: BaseException) -> str:

@@ -1,12 +1,12 @@
-"""Finish: from the outcome of an attempt and the retry rule to the state that follows it."""
+"""Finish: from the outcome of an attempt and the rules of its task to the state that follows it."""
 
 from __future__ import annotations
 
 import logging
 from typing import assert_never
 
-from hypern.records import Again, Cancelled, Completed, Ending, Failed, Outcome, TaskRecord
-from hypern.tasks.retry import backoff
+from hypern.records import Again, Cancelled, Completed, Ending, Failed, Outcome, TaskRecord, Wanted
+from hypern.tasks.retry import backoff, may_ask_again, may_try_again
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -17,23 +17,37 @@ def decide(record: TaskRecord, outcome: Outcome, steady: float) -> Ending:
         case Completed() | Cancelled():
             return outcome
         case Failed(error, traceback):
-            if record.attempt <= record.retries and not record.cancel_requested:
-                return Again(error, traceback, steady + backoff(record.attempt))
-            return outcome
+            if not may_try_again(record, outcome):
+                return outcome
+            return Again(error, traceback, steady + backoff(record.attempt, record.spec.rules.backoff))
+        case Wanted():
+            return _grant(record, outcome, steady)
         case _:
             assert_never(outcome)
 
 
-def log_failure(record: TaskRecord, ending: Failed | Again) -> None:
+def _grant(record: TaskRecord, wish: Wanted, steady: float) -> Ending:
+    if record.cancel_requested:
+        return Cancelled()
+    if wish.counts and not may_ask_again(record):
+        return Failed(f"{wish.reason} (after the last attempt, number {record.attempt})", "")
+    wait = wish.delay
+    if wait is None:
+        wait = backoff(record.attempt, record.spec.rules.backoff)
+    return Again(wish.reason, None, steady + wait, wish.counts)
+
+
+def log_failure(record: TaskRecord, attempt: int, ending: Failed | Again) -> None:
     """One line and the traceback for an attempt that raised. A broken logging handler harms nobody."""
     try:
         if isinstance(ending, Again):
-            logger.warning(
-                "task %s %s failed at attempt %d of %d and will be tried again: %s",
-                record.name, record.id, record.attempt, record.retries + 1, ending.error,
-            )  # fmt: skip
+            if ending.counts:
+                logger.warning(
+                    "task %s %s failed at attempt %d and will be tried again: %s",
+                    record.name, record.id, attempt, ending.error,
+                )  # fmt: skip
         else:
-            logger.error("task %s %s failed\n%s", record.name, record.id, ending.traceback)
+            logger.error("task %s %s failed\n%s", record.name, record.id, ending.traceback or ending.error)
     except BaseException:
         # logging reports its own handlers' errors on stderr; there is nobody else left to tell.
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypern.records import TaskResult
+from hypern.results import TaskResult
 from hypern.tasks.engine import Engine
 
 

@@ -2,62 +2,112 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from typing import Any, Literal, TypeAlias
+import re
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import msgspec
 
 from hypern.errors import InvalidOption
+from hypern.records import Backoff, Rules
+from hypern.tasks.failure import exception_name
 from hypern.tasks.ids import is_valid_id
 
 Priority: TypeAlias = Literal["low", "normal", "high", "critical"] | int
+Unique: TypeAlias = bool | str | Callable[..., str]
 
 PRIORITIES = {"low": -10, "normal": 0, "high": 10, "critical": 20}
 _HIGHEST = 2**31 - 1
+_QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(?:(\d+(?:\.\d+)?)\s*)?(s|m|h|d)\Z")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class TaskOptions(TypedDict, total=False):
+    """What `@background(...)` and `with_options(...)` take; None always means "not given".
+
+    `delay_seconds`: not before so many seconds have passed. `priority`: higher runs first. `queue`: the name
+    of the line it waits in. `retries`: further attempts after one that raised; `backoff`: the wait between
+    them (seconds, or a `Backoff`); `retry_on`: only after these exceptions. `timeout`: seconds an attempt
+    may take. `isolate="process"`: run in a process of its own, which is killed on timeout and cancel.
+    `expires`: seconds after which it is not worth starting any more; it is CANCELLED then. `unique`: True
+    (same task and arguments), a key, or a function of the arguments that gives the key: while one with that
+    key waits or runs, and for `unique_for` seconds after it was submitted, submitting answers with its id.
+    `rate`: starts at most that often, such as `"10/s"` or `"100/m"`. `on_crash="fail"`: do not run it again
+    when its process died in the midst of it. `result_ttl`: seconds its result is kept.
+    """
+
+    delay_seconds: float | None
+    priority: Priority | None
+    queue: str | None
+    retries: int | None
+    backoff: Backoff | float | None
+    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
+    timeout: float | None
+    isolate: Literal["process"] | None
+    expires: float | None
+    unique: Unique | None
+    unique_for: float | None
+    rate: str | None
+    on_crash: Literal["retry", "fail"] | None
+    result_ttl: float | None
+
+
+class CallOptions(TaskOptions, total=False):
+    """`TaskOptions`, and what belongs to one call. `task_id`: the id to give the task; submitting an id that
+    is known already adds nothing."""
+
+    task_id: str | None
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How a task is to be run. `delay_seconds`: not before; `priority`: higher runs first; `retries`:
-    further attempts after one that raised; `task_id`: the id to use instead of a new one."""
+    """Checked options: `rules` are the part that goes with the task, the rest is used up by submitting."""
 
     delay_seconds: float = 0.0
-    priority: int = 0
-    retries: int = 0
     task_id: str | None = None
+    unique: Unique | None = None
+    rules: Rules = Rules()
 
-    def but(
-        self,
-        delay_seconds: float | None = None,
-        priority: Priority | None = None,
-        retries: int | None = None,
-        task_id: str | None = None,
-    ) -> Options:
+    def but(self, **given: Any) -> Options:
         """These options with the given ones (not None) changed. Raises InvalidOption."""
         changes: dict[str, Any] = {}
-        if delay_seconds is not None:
-            changes["delay_seconds"] = _delay(delay_seconds)
-        if priority is not None:
-            changes["priority"] = _priority(priority)
-        if retries is not None:
-            changes["retries"] = _retries(retries)
-        if task_id is not None:
-            changes["task_id"] = _task_id(task_id)
+        rules: dict[str, Any] = {}
+        for name, value in given.items():
+            if name not in _CHECKS:
+                raise InvalidOption(f"there is no task option {name!r}{_suggestion(name)}.")
+            if value is not None:
+                target = changes if name in _OF_THE_CALL else rules
+                target[name] = _CHECKS[name](name, value)
+        if rules:
+            changes["rules"] = msgspec.structs.replace(self.rules, **rules)
         return msgspec.structs.replace(self, **changes) if changes else self
 
 
-def _delay(value: object) -> float:
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, _CHECKS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(_CHECKS))}"
+
+
+def _seconds(name: str, value: object, *, positive: bool = False) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidOption(f"delay_seconds must be a number of seconds, not {value!r}.")
+        raise InvalidOption(f"{name} must be a number of seconds, not {value!r}.")
     try:
         seconds = float(value)
     except OverflowError:
         seconds = math.inf
-    if not math.isfinite(seconds) or seconds < 0:
-        raise InvalidOption(f"delay_seconds must be finite and 0 or more, not {value!r}.")
+    if not math.isfinite(seconds) or seconds < 0 or (positive and seconds == 0):
+        least = "more than 0" if positive else "0 or more"
+        raise InvalidOption(f"{name} must be finite and {least}, not {value!r}.")
     return seconds
 
 
-def _priority(value: object) -> int:
+def _some_seconds(name: str, value: object) -> float:
+    return _seconds(name, value, positive=True)
+
+
+def _priority(name: str, value: object) -> int:
     if isinstance(value, str) and value in PRIORITIES:
         return PRIORITIES[value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _HIGHEST:
@@ -67,13 +117,87 @@ def _priority(value: object) -> int:
     )
 
 
-def _retries(value: object) -> int:
+def _queue(name: str, value: object) -> str:
+    if isinstance(value, str) and _QUEUE.match(value):
+        return str(value)
+    raise InvalidOption(f"{name} must be 1 to 64 letters, digits or '_.-', not {value!r}.")
+
+
+def _retries(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _HIGHEST:
         raise InvalidOption(f"retries must be a whole number, 0 or more, not {value!r}.")
     return value
 
 
-def _task_id(value: object) -> str:
+def _backoff(name: str, value: object) -> Backoff:
+    if isinstance(value, Backoff):
+        _seconds("Backoff.first", value.first)
+        _seconds("Backoff.longest", value.longest)
+        if _seconds("Backoff.factor", value.factor) < 1:
+            raise InvalidOption(f"Backoff.factor must be 1 or more, not {value.factor!r}.")
+        return value
+    seconds = _seconds("backoff", value)
+    return Backoff(first=seconds, factor=1.0, longest=seconds, jitter=False)
+
+
+def _retry_on(name: str, value: object) -> tuple[str, ...]:
+    kinds = value if isinstance(value, tuple) else (value,)
+    if not kinds or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise InvalidOption(f"retry_on must be an exception class or a tuple of them, not {value!r}.")
+    return tuple(exception_name(kind) for kind in kinds)
+
+
+def _one_of(*allowed: str) -> Callable[[str, object], str]:
+    def check(name: str, value: object) -> str:
+        if value not in allowed:
+            raise InvalidOption(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}.")
+        return str(value)
+
+    return check
+
+
+def _isolate(name: str, value: object) -> bool:
+    if value == "process":
+        return True
+    raise InvalidOption(f"isolate must be 'process', not {value!r}.")
+
+
+def _unique(name: str, value: object) -> Unique:
+    if isinstance(value, bool) or callable(value) or (isinstance(value, str) and 0 < len(value) <= 256):
+        return value
+    raise InvalidOption(
+        f"unique must be True, a key of at most 256 characters, or a function that gives one, not {value!r}."
+    )
+
+
+def _rate(name: str, value: object) -> float:
+    match = _RATE.match(value) if isinstance(value, str) else None
+    if match is None or not float(match[1]) or (match[2] is not None and not float(match[2])):
+        raise InvalidOption(f"rate must be starts per time such as '10/s' or '5/10s', not {value!r}.")
+    return float(match[1]) / (float(match[2] or 1) * _UNITS[match[3]])
+
+
+def _task_id(name: str, value: object) -> str:
     if not is_valid_id(value):
         raise InvalidOption(f"task_id must be 1 to 128 letters, digits or '_.:-', not {value!r}.")
     return str(value)
+
+
+_OF_THE_CALL = {"delay_seconds", "task_id", "unique"}
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "delay_seconds": _seconds,
+    "priority": _priority,
+    "queue": _queue,
+    "retries": _retries,
+    "backoff": _backoff,
+    "retry_on": _retry_on,
+    "timeout": _some_seconds,
+    "isolate": _isolate,
+    "expires": _some_seconds,
+    "unique": _unique,
+    "unique_for": _some_seconds,
+    "rate": _rate,
+    "on_crash": _one_of("retry", "fail"),
+    "result_ttl": _seconds,
+    "task_id": _task_id,
+}

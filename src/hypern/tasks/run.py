@@ -7,12 +7,14 @@ from contextvars import Context
 from types import CoroutineType
 from typing import Any
 
-from hypern.records import Cancelled, Completed, Failed, Outcome, TaskRecord
+from hypern.records import Cancelled, Completed, Failed, Outcome, TaskRecord, Wanted
 from hypern.stores.base import Store
 from hypern.tasks.current import running
 from hypern.tasks.failure import failure
+from hypern.tasks.wishes import Cancel, Retry, Snooze, Wish
 
 _NEVER_AWAITED = "the function returned a coroutine; declare it with 'async def' to have it awaited"
+_NOT_A_RESULT = frozenset({CoroutineType, Retry, Snooze, Cancel})
 
 
 def own_context(record: TaskRecord) -> Context:
@@ -26,10 +28,7 @@ def run_plain(record: TaskRecord, store: Store) -> Outcome:
         value = own_context(record).run(_call, record, store)
     except BaseException as exception:
         return _ended_by(exception, record)
-    if type(value) is CoroutineType:
-        value.close()
-        return Completed(None, _NEVER_AWAITED)
-    return Completed(value)
+    return _special(value) if type(value) in _NOT_A_RESULT else Completed(value)
 
 
 async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
@@ -37,19 +36,29 @@ async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
 
     SystemExit and KeyboardInterrupt must not leave a coroutine: they would end the loop under all others.
     """
-    running.set((record, record.attempt, store))
+    running.set((record, record.attempt, record.fence, store))
     try:
-        return Completed(await record.target(*record.args, **record.kwargs))
+        value = await record.spec.target(*record.args, **record.kwargs)
     except BaseException as exception:
         return _ended_by(exception, record)
+    return _special(value) if type(value) in _NOT_A_RESULT else Completed(value)
 
 
 def _call(record: TaskRecord, store: Store) -> Any:
-    running.set((record, record.attempt, store))
-    return record.target(*record.args, **record.kwargs)
+    running.set((record, record.attempt, record.fence, store))
+    return record.spec.target(*record.args, **record.kwargs)
 
 
-def _ended_by(exception: BaseException, record: TaskRecord) -> Cancelled | Failed:
+def _special(value: Any) -> Outcome:
+    if isinstance(value, Wish):
+        return value.outcome()
+    value.close()
+    return Completed(None, _NEVER_AWAITED)
+
+
+def _ended_by(exception: BaseException, record: TaskRecord) -> Cancelled | Failed | Wanted:
+    if isinstance(exception, Wish):
+        return exception.outcome()
     if isinstance(exception, CancelledError) and record.cancel_requested:
         return Cancelled()
     return failure(exception)

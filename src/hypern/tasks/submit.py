@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from hypern.errors import InvalidOption
 from hypern.records import TaskRecord
 from hypern.tasks.ids import new_id
+from hypern.tasks.uniqueness import unique_key
 
 if TYPE_CHECKING:
     from hypern.tasks.declare import Task
@@ -18,10 +21,30 @@ _NO_KWARGS: dict[str, Any] = {}
 
 
 def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Hand one call of `task` to `engine`. The id.
+    """Hand one call of `task` to `engine`. The id; that of an earlier task where `unique` says so.
 
     Raises InvalidTask (the arguments do not fit), QueueFull, EngineStopped; nothing is queued then.
     """
+    return engine.accept(new_record(engine, task, args, kwargs))
+
+
+async def submit_async(
+    engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str:
+    """As `submit`, without holding up the event loop for a disk."""
+    return await engine.accept_async(new_record(engine, task, args, kwargs))
+
+
+def submit_all(
+    engine: Engine, calls: Iterable[tuple[Task[..., Any], tuple[Any, ...], dict[str, Any]]]
+) -> list[str]:
+    """Hand many calls to `engine`, all or none of them. Their ids, in the same order."""
+    return engine.accept_many([new_record(engine, task, args, kwargs) for task, args, kwargs in calls])
+
+
+def new_record(
+    engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> TaskRecord:
     if kwargs or not task.least_args <= len(args) <= task.most_args:
         task.check_arguments(args, kwargs)
     clock = engine.clock
@@ -29,20 +52,26 @@ def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: 
     wall = clock.wall()
     context = copy_context()
     record = TaskRecord(
-        id=options.task_id or new_id(wall),
-        func=task.origin,
-        target=task.func,
-        name=task.name,
-        lane=task.lane,
-        args=args,
-        kwargs=kwargs or _NO_KWARGS,
-        priority=options.priority,
-        retries=options.retries,
-        submitted_at=wall,
-        due=clock.steady() + options.delay_seconds if options.delay_seconds else None,
+        options.task_id or new_id(wall),
+        task.spec,
+        args,
+        kwargs or _NO_KWARGS,
+        wall,
+        clock.steady() + options.delay_seconds if options.delay_seconds else None,
         # An empty context is the usual one outside of requests, and needs no object to be kept.
-        context=context if len(context) else None,
-        ready_at=wall,
+        context if len(context) else None,
+        wall,
     )
-    engine.accept(record)
-    return record.id
+    if task.has_conditions:
+        _add_conditions(record, task, clock.steady())
+    return record
+
+
+def _add_conditions(record: TaskRecord, task: Task[..., Any], steady: float) -> None:
+    rules = record.spec.rules
+    if rules.expires is not None:
+        record.expires_at = (steady if record.due is None else record.due) + rules.expires
+    if task.options.unique:
+        record.unique_key = unique_key(task, record.args, record.kwargs)
+    elif rules.unique_for is not None:
+        raise InvalidOption("unique_for says how long a task stays unique; it needs unique= as well.")

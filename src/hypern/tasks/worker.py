@@ -12,8 +12,9 @@ from functools import partial
 from hypern.clock import Clock
 from hypern.eventloop import new_event_loop
 from hypern.events import Events
-from hypern.records import Again, Completed, Failed, Lane, Outcome, TaskRecord
+from hypern.records import Again, Completed, Ending, Failed, Lane, Outcome, TaskRecord
 from hypern.stores.base import Store
+from hypern.tasks.deadlines import Deadline, Deadlines
 from hypern.tasks.failure import failure
 from hypern.tasks.finish import decide, log_failure
 from hypern.tasks.run import own_context, run_coroutine, run_plain
@@ -22,6 +23,8 @@ from hypern.threads import Crew
 logger = logging.getLogger("hypern.tasks")
 
 THREAD, LOOP = Lane.THREAD, Lane.LOOP
+
+_TIMEOUT_KINDS = ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception", "builtins:BaseException")
 
 # So many coroutine tasks are started in one turn of the loop before the others get theirs.
 _STARTED_AT_ONCE = 200
@@ -43,36 +46,68 @@ class Work:
     ) -> None:
         self.store = store
         self.paused = False
+        self.deadlines = Deadlines(clock)
         self._clock = clock
         self._events = events
         self._settled = settled
         self._delayed = delayed
 
     def claim(self, lane: Lane) -> TaskRecord | None:
-        if self.paused:
-            return None
-        record = self.store.claim(lane, self._clock.wall())
-        if record is not None and self._events.listeners:
-            self._events.emit("started", record.id, record.name, record.attempt)
-        return record
+        while not self.paused:
+            record = self.store.claim(lane, self._clock.wall())
+            if record is None:
+                return None
+            if record.spec.rules.rate is not None and not self._admit(record):
+                continue
+            if self._events.listeners:
+                self._events.emit("started", record.id, record.name, record.attempt)
+            return record
+        return None
+
+    def _admit(self, record: TaskRecord) -> bool:
+        if self.store.admit(record, record.fence, self._clock.steady(), self._clock.wall()):
+            return True
+        if record.due is not None:
+            self._delayed(record.due)
+        return False
 
     def has_ready(self, lane: Lane) -> bool:
         return not self.paused and self.store.has_ready(lane)
 
-    def finish(self, record: TaskRecord, attempt: int, outcome: Outcome) -> None:
+    def finish(self, record: TaskRecord, fence: int, attempt: int, outcome: Outcome) -> None:
         clock = self._clock
         ending = outcome if type(outcome) is Completed else decide(record, outcome, clock.steady())
-        recorded = self.store.finish(record, attempt, ending, clock.wall())
+        recorded = self.store.finish(record, fence, ending, clock.wall())
+        if recorded is not None:
+            self.finished(record, attempt, ending, recorded)
+
+    def finished(self, record: TaskRecord, attempt: int, ending: Ending, recorded: bool) -> None:
+        """The store has recorded an ending, or refused it."""
         self._settled()
         if not recorded:
             return
-        if isinstance(ending, Again):
-            self._delayed(ending.due)
-        if isinstance(ending, (Failed, Again)):
-            log_failure(record, ending)
+        if type(ending) is not Completed:
+            if isinstance(ending, Again):
+                self._delayed(ending.due)
+            if isinstance(ending, (Failed, Again)):
+                log_failure(record, attempt, ending)
         if self._events.listeners:
             again = isinstance(ending, Again)
             self._events.emit("retried" if again else "finished", record.id, record.name, attempt)
+
+    def set_deadline(self, record: TaskRecord, give_up: Callable[[], None]) -> Deadline | None:
+        """Where its rules have a `timeout`: end this attempt then, and call `give_up()` about what runs."""
+        timeout = record.spec.rules.timeout
+        if timeout is None:
+            return None
+        fence, attempt = record.fence, record.attempt
+
+        def expire() -> None:
+            error = f"TimeoutError: the attempt took longer than its timeout of {timeout:g} s"
+            self.finish(record, fence, attempt, Failed(error, error, _TIMEOUT_KINDS))
+            give_up()
+
+        return self.deadlines.set(timeout, expire)
 
 
 class ThreadLane:
@@ -99,8 +134,13 @@ class ThreadLane:
         self._crew.leave()
 
     def _do(self, record: TaskRecord) -> None:
-        attempt = record.attempt
-        self._work.finish(record, attempt, run_plain(record, self._work.store))
+        fence, attempt = record.fence, record.attempt
+        work = self._work
+        deadline = work.set_deadline(record, self._crew.replacement()) if record.spec.rules.timeout else None
+        outcome = run_plain(record, work.store)
+        if deadline is not None:
+            deadline.met()
+        work.finish(record, fence, attempt, outcome)
 
 
 class LoopLane:
@@ -139,7 +179,7 @@ class LoopLane:
         """Wait until `deadline` (of `time.monotonic`) for what runs to end, and the loop with it."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _tell(self, callback: Callable[..., None], *args: str) -> None:
+    def _tell(self, callback: Callable[..., None], *args: object) -> None:
         try:
             self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:  # the loop has been closed meanwhile, and nothing runs on it
@@ -155,20 +195,36 @@ class LoopLane:
             record = self._work.claim(LOOP)
             if record is None:
                 return
-            task = self._loop.create_task(self._run(record, record.attempt), context=own_context(record))
+            task = self._loop.create_task(
+                self._run(record, record.fence, record.attempt), context=own_context(record)
+            )
             self._running[record.id] = task
+            if record.spec.rules.timeout is not None:
+                self._set_deadline(record, task)
         self.notify()
 
-    async def _run(self, record: TaskRecord, attempt: int) -> None:
+    async def _run(self, record: TaskRecord, fence: int, attempt: int) -> None:
         try:
             outcome = await run_coroutine(record, self._work.store)
         except GeneratorExit as exception:
             # From something that the coroutine awaited: Python closes every coroutine up to this one.
             outcome = failure(exception)
-        del self._running[record.id]
-        self._work.finish(record, attempt, outcome)
+        if record.spec.rules.timeout is None or self._running.get(record.id) is asyncio.current_task():
+            del self._running[record.id]
+        self._work.finish(record, fence, attempt, outcome)
         if self._work.has_ready(LOOP):
             self.notify()
+
+    def _set_deadline(self, record: TaskRecord, task: asyncio.Task[None]) -> None:
+        deadline = self._work.set_deadline(record, lambda: self._tell(self._give_up, record.id, task))
+        if deadline is not None:
+            task.add_done_callback(lambda _: deadline.met())
+
+    def _give_up(self, task_id: str, task: asyncio.Task[None]) -> None:
+        # Its place is free for others, and for its own next attempt, even if it ignores being cancelled.
+        if self._running.get(task_id) is task:
+            del self._running[task_id]
+        self._loop.call_soon(task.cancel)
 
     def _interrupt(self, task_id: str) -> None:
         task = self._running.get(task_id)

@@ -13,6 +13,7 @@ from hypern.stores.conformance.suite import (
     THREAD,
     Suite,
     claim_one,
+    finish,
     kept,
     make_record,
 )
@@ -40,7 +41,7 @@ class Cancelling(Suite):
         marked = kept(store, "a")
         assert (marked.status, marked.cancel_requested) == (RUNNING, True)
         assert record.cancel_requested
-        assert store.finish(record, 1, Completed("anyway"), NOW)
+        assert finish(store, record, 1, Completed("anyway"), NOW)
         assert kept(store, "a").status is TaskStatus.COMPLETED
 
     @pytest.mark.parametrize("status", list(ENDINGS))
@@ -48,7 +49,7 @@ class Cancelling(Suite):
         """Cancelling an ended task answers None and changes nothing."""
         store = self.make_store()
         store.add(make_record("a"))
-        store.finish(claim_one(store), 1, ENDINGS[status], NOW)
+        finish(store, claim_one(store), 1, ENDINGS[status], NOW)
         assert store.cancel("a", NOW + 9) is None
         ended = kept(store, "a")
         assert (ended.status, ended.finished_at, ended.cancel_requested) == (status, NOW, False)
@@ -61,7 +62,7 @@ class Cancelling(Suite):
         """A task that waits for its next attempt is a waiting task."""
         store = self.make_store()
         store.add(make_record("a"))
-        store.finish(claim_one(store), 1, Again("once", "", 5.0), NOW)
+        finish(store, claim_one(store), 1, Again("once", "", 5.0), NOW)
         assert store.cancel("a", NOW) is Cancellation.DONE
         store.release(9.0, NOW)
         assert store.claim(THREAD, NOW) is None

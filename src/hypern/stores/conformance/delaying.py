@@ -14,6 +14,7 @@ from hypern.stores.conformance.suite import (
     claim_ids,
     claim_one,
     claimed,
+    finish,
     kept,
     make_record,
 )
@@ -113,7 +114,7 @@ class Delaying(Suite):
             assert not store.idle(0.0)
             running = claim_one(store, lane)
             assert not store.idle(0.0)
-            store.finish(running, 1, Completed(None), NOW)
+            finish(store, running, 1, Completed(None), NOW)
             assert store.idle(0.0)
 
     def test_idle_before_the_time(self, store: Store) -> None:
@@ -127,7 +128,7 @@ class Delaying(Suite):
     def test_idle_between_attempts(self, store: Store) -> None:
         """idle: a task that waits for another attempt is delayed like any other."""
         running = claimed(store, make_record())
-        store.finish(running, 1, Again("E", "text", 5.0), NOW)
+        finish(store, running, 1, Again("E", "text", 5.0), NOW)
         assert store.idle(4.9)
         assert not store.idle(5.0)
 

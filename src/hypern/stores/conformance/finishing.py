@@ -15,6 +15,7 @@ from hypern.stores.conformance.suite import (
     THREAD,
     Suite,
     claim_one,
+    finish,
     kept,
     make_record,
 )
@@ -26,7 +27,7 @@ class Finishing(Suite):
         """Each ending leads to its state, with the value or the error and the time."""
         store = self.make_store()
         store.add(make_record("a"))
-        assert store.finish(claim_one(store), 1, ENDINGS[status], NOW + 5)
+        assert finish(store, claim_one(store), 1, ENDINGS[status], NOW + 5)
         ended = kept(store, "a")
         assert (ended.status, ended.finished_at) == (status, NOW + 5)
         assert ended.result == (42 if status is TaskStatus.COMPLETED else None)
@@ -39,7 +40,7 @@ class Finishing(Suite):
         """A value that could not be kept leaves its reason."""
         store = self.make_store()
         store.add(make_record("a"))
-        store.finish(claim_one(store), 1, Completed(None, "too big"), NOW)
+        finish(store, claim_one(store), 1, Completed(None, "too big"), NOW)
         ended = kept(store, "a")
         assert (ended.status, ended.result_omitted) == (TaskStatus.COMPLETED, "too big")
 
@@ -49,10 +50,10 @@ class Finishing(Suite):
         store = self.make_store()
         store.add(make_record("a"))
         record = claim_one(store)
-        store.finish(record, 1, ENDINGS[status], NOW)
+        finish(store, record, 1, ENDINGS[status], NOW)
         before = store.count()
         for ending in (*ENDINGS.values(), Again("late", "", 0.0)):
-            assert store.finish(record, 1, ending, NOW + 9) is False
+            assert finish(store, record, 1, ending, NOW + 9) is False
         assert kept(store, "a").status is status
         assert store.count() == before
 
@@ -61,28 +62,28 @@ class Finishing(Suite):
         store = self.make_store()
         store.add(make_record("a"))
         record = claim_one(store)
-        store.finish(record, 1, Again("once", "", 1.0), NOW)
+        finish(store, record, 1, Again("once", "", 1.0), NOW)
         store.release(1.0, NOW)
         again = claim_one(store)
         assert again.attempt == 2
-        assert store.finish(record, 1, Completed("late"), NOW) is False
+        assert finish(store, record, 1, Completed("late"), NOW) is False
         assert kept(store, "a").status is RUNNING
-        assert store.finish(again, 2, Completed("right"), NOW)
+        assert finish(store, again, 2, Completed("right"), NOW)
 
     def test_a_waiting_task_cannot_be_finished(self) -> None:
         """An ending for a task that waits for its next attempt is refused."""
         store = self.make_store()
         store.add(make_record("a"))
         record = claim_one(store)
-        store.finish(record, 1, Again("once", "", 5.0), NOW)
-        assert store.finish(record, 1, Completed("late"), NOW) is False
+        finish(store, record, 1, Again("once", "", 5.0), NOW)
+        assert finish(store, record, 1, Completed("late"), NOW) is False
         assert kept(store, "a").status is PENDING
 
     def test_again_waits_for_its_time(self) -> None:
         """`Again` makes the task PENDING, to be claimed from its due time on, one attempt higher."""
         store = self.make_store()
         store.add(make_record("a", retries=1))
-        assert store.finish(claim_one(store), 1, Again("ValueError: once", "", 5.0), NOW)
+        assert finish(store, claim_one(store), 1, Again("ValueError: once", "", 5.0), NOW)
         assert kept(store, "a").status is PENDING
         assert store.claim(THREAD, NOW) is None
         store.release(4.9, NOW)
@@ -96,7 +97,7 @@ class Finishing(Suite):
         store.add(make_record("a"))
         record = claim_one(store)
         store.add(make_record("b"))
-        assert store.finish(record, 1, Again("once", "", 5.0), NOW)
+        assert finish(store, record, 1, Again("once", "", 5.0), NOW)
         assert store.count()[PENDING] == 2
         with pytest.raises(QueueFull):
             store.add(make_record("c"))

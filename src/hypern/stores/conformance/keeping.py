@@ -15,6 +15,7 @@ from hypern.stores.conformance.suite import (
     claim_ids,
     claim_one,
     claimed,
+    finish,
     kept,
     make_record,
 )
@@ -36,7 +37,7 @@ class Keeping(Suite):
         waiting = kept(store, "one")
         running_record = claim_one(store)
         running = kept(store, "one")
-        store.finish(running_record, 1, Completed(5), NOW)
+        finish(store, running_record, 1, Completed(5), NOW)
         assert (waiting.status, waiting.attempt, waiting.started_at) == (PENDING, 0, 0.0)
         assert (running.status, running.attempt, running.result) == (RUNNING, 1, None)
 
@@ -52,7 +53,7 @@ class Keeping(Suite):
         """find: all tasks in one of the states, in the order in which they were added."""
         running = claimed(store, make_record("running"))
         ended = claimed(store, make_record("ended"))
-        store.finish(ended, 1, Completed(None), NOW)
+        finish(store, ended, 1, Completed(None), NOW)
         store.add(make_record("delayed", due=5.0))
         store.add(make_record("waiting"))
         assert [record.id for record in store.find({PENDING})] == ["delayed", "waiting"]
@@ -64,7 +65,7 @@ class Keeping(Suite):
             "waiting",
         ]
         assert store.find(set()) == []
-        store.finish(running, 1, Failed("E", "text"), NOW)
+        finish(store, running, 1, Failed("E", "text"), NOW)
         assert [record.id for record in store.find({FAILED})] == ["running"]
 
     def test_counts_add_up(self, store: Store) -> None:
@@ -77,7 +78,7 @@ class Keeping(Suite):
         assert store.count() == dict.fromkeys(TaskStatus, 0) | {PENDING: 2, RUNNING: 4}
         endings: list[Ending] = [Completed(1), Failed("E", "text"), Again("E", "text", 5.0)]
         for record, ending in zip(running, endings, strict=False):
-            store.finish(record, 1, ending, NOW)
+            finish(store, record, 1, ending, NOW)
         store.cancel("n4", NOW)
         store.cancel("n3", NOW)  # runs, and goes on running
         assert store.count() == {PENDING: 2, RUNNING: 1, COMPLETED: 1, FAILED: 1, CANCELLED: 1}
@@ -96,19 +97,19 @@ class Keeping(Suite):
         """report: False, and nothing is written, for an attempt that does not run."""
         running = claimed(store, make_record())
         assert store.report(running, 2, Progress(0.5)) is False
-        store.finish(running, 1, Again("E", "text", 1.0), NOW)
+        finish(store, running, 1, Again("E", "text", 1.0), NOW)
         assert store.report(running, 1, Progress(0.5)) is False
         store.release(1.0, NOW)
         again = claim_one(store)
         assert store.report(again, 1, Progress(0.5)) is False
-        store.finish(again, 2, Completed(None), NOW)
+        finish(store, again, 2, Completed(None), NOW)
         assert store.report(again, 2, Progress(0.5)) is False
         assert kept(store, running.id).progress is None
 
     def test_kept_for_its_time(self, store: Store) -> None:
         """prune: an ended task is kept for `keep_seconds` and forgotten then; it counts what it forgot."""
-        store.finish(claimed(store, make_record("n0")), 1, Completed(1), NOW)
-        store.finish(claimed(store, make_record("n1")), 1, Failed("E", "text"), NOW + 1)
+        finish(store, claimed(store, make_record("n0")), 1, Completed(1), NOW)
+        finish(store, claimed(store, make_record("n1")), 1, Failed("E", "text"), NOW + 1)
         store.add(make_record("n2"))
         store.cancel("n2", NOW + 2)
         assert store.prune(NOW + 59.9) == 0
@@ -119,10 +120,10 @@ class Keeping(Suite):
 
     def test_a_forgotten_id_is_free(self, store: Store) -> None:
         """prune, add: a forgotten id is unknown, and a task may bear it again."""
-        store.finish(claimed(store, make_record("one")), 1, Completed(1), NOW)
+        finish(store, claimed(store, make_record("one")), 1, Completed(1), NOW)
         store.prune(NOW + 61)
         assert store.cancel("one", NOW) is None
-        assert store.add(make_record("one")) is True
+        assert store.add(make_record("one")) is None
         assert claim_ids(store) == ["one"]
 
     def test_only_what_has_ended_is_forgotten(self, store: Store) -> None:
@@ -138,7 +139,7 @@ class Keeping(Suite):
         store = self.make_store(capacity=100, keep=3, keep_seconds=60.0)
         claimed(store, make_record("running"))
         for number in (4, 0, 3, 1, 2):
-            store.finish(claimed(store, make_record(f"n{number}")), 1, Completed(None), NOW)
+            finish(store, claimed(store, make_record(f"n{number}")), 1, Completed(None), NOW)
         store.add(make_record("waiting"))
         store.prune(NOW)
         assert set(find_ids(store, COMPLETED)) == {"n3", "n1", "n2"}

@@ -17,6 +17,7 @@ from hypern.stores.conformance.suite import (
     THREAD,
     Suite,
     claimed,
+    finish,
     kept,
     make_record,
     together,
@@ -36,7 +37,7 @@ class Racing(Suite):
             attempt = record.attempt
             attempts.append((record.id, attempt))
             ending: Ending = Again("E", "text", 0.0) if attempt < 3 else Completed(None)
-            assert store.finish(record, attempt, ending, NOW)
+            assert finish(store, record, attempt, ending, NOW)
             return True
 
         def work(number: int) -> None:
@@ -83,7 +84,7 @@ class Racing(Suite):
         def work(number: int) -> None:
             for round_ in range(100):
                 try:
-                    fits = store.add(make_record(due=5.0 if round_ % 2 else None))
+                    fits = store.add(make_record(due=5.0 if round_ % 2 else None)) is None
                 except QueueFull:
                     fits = False
                 with lock:
@@ -111,7 +112,7 @@ class Racing(Suite):
                 try:
                     for _ in range(300):
                         running = claimed(store, make_record("one"))
-                        store.finish(running, 1, Completed("value"), NOW + 1)
+                        finish(store, running, 1, Completed("value"), NOW + 1)
                         store.prune(NOW + 1000)
                 finally:
                     done.set()
@@ -129,7 +130,7 @@ class Racing(Suite):
 
 
 def _finish(store: Store, running: TaskRecord, won: list[int], number: int) -> None:
-    if store.finish(running, 1, Completed(number), NOW):
+    if finish(store, running, 1, Completed(number), NOW):
         won.append(number)
 
 
@@ -147,4 +148,4 @@ def _cancel_or_claim(
 
 
 def _add(store: Store, task_id: str, answers: list[bool], number: int) -> None:
-    answers.append(store.add(make_record(task_id)))
+    answers.append(store.add(make_record(task_id)) is None)

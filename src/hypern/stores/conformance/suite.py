@@ -5,12 +5,23 @@ from __future__ import annotations
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 
-from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskStatus
+from hypern.records import (
+    Cancelled,
+    Completed,
+    Ending,
+    Failed,
+    Lane,
+    Rules,
+    TaskRecord,
+    TaskSpec,
+    TaskStatus,
+)
 from hypern.stores.base import Store
 
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
@@ -54,21 +65,46 @@ def make_record(
     retries: int = 0,
 ) -> TaskRecord:
     """A PENDING task as `submit` makes it at `wall`. `due`: steady-clock second, None for at once."""
+    rules = Rules(priority=priority, retries=retries)
     return TaskRecord(
         id=f"task-{next(_numbers):06d}" if task_id is None else task_id,
-        func=task_function,
-        target=task_function,
-        name="conformance:task_function",
-        lane=lane,
+        spec=TaskSpec.of("conformance:task_function", task_function, task_function, lane, rules),
         args=args,
         kwargs=kwargs or {},
-        priority=priority,
-        retries=retries,
         submitted_at=wall,
         due=due,
         context=None,
         ready_at=wall,
     )
+
+
+class _Ear:
+    """Hears how endings came out that a store left open."""
+
+    def __init__(self) -> None:
+        self.answers: defaultdict[str, deque[bool]] = defaultdict(deque)
+
+    def on_finished(self, record: TaskRecord, ending: Ending, recorded: bool) -> None:
+        self.answers[record.id].append(recorded)
+
+    def on_ready(self, lanes: Collection[Lane]) -> None:
+        pass
+
+    def on_cancel_requested(self, task_ids: Collection[str]) -> None:
+        pass
+
+
+_ear = _Ear()
+
+
+def finish(store: Store, record: TaskRecord, fence: int, ending: Ending, wall: float = NOW) -> bool:
+    """`store.finish`, and wait until it has been recorded or refused: which of them."""
+    store.attach(_ear)
+    answer = store.finish(record, fence, ending, wall)
+    if answer is None:
+        store.flush()
+        answer = _ear.answers[record.id].popleft()
+    return answer
 
 
 def claim_one(store: Store, lane: Lane = THREAD) -> TaskRecord:

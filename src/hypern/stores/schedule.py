@@ -1,0 +1,43 @@
+"""What a memory store has to do at a certain time: let a delayed task wait, cancel one that has expired."""
+
+from __future__ import annotations
+
+import heapq
+
+from hypern.records import TaskRecord, TaskStatus
+
+PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+
+
+class Schedule:
+    """Tasks by a steady-clock second; first the earlier, then the first added. Tasks that have been
+    cancelled meanwhile stay until they are met or swept. Not thread-safe: the store holds its lock.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, TaskRecord]] = []
+        self._numbered = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, moment: float, record: TaskRecord) -> None:
+        self._numbered += 1
+        heapq.heappush(self._entries, (moment, self._numbered, record))
+
+    def pop(self, steady: float) -> TaskRecord | None:
+        """The next one whose moment has come, cancelled or not."""
+        entries = self._entries
+        return heapq.heappop(entries)[2] if entries and entries[0][0] <= steady else None
+
+    def first(self) -> tuple[float, TaskRecord] | None:
+        """The next one, and its moment."""
+        return (self._entries[0][0], self._entries[0][2]) if self._entries else None
+
+    def drop_first(self) -> None:
+        heapq.heappop(self._entries)
+
+    def sweep(self) -> None:
+        """Drop those that do not wait any more."""
+        self._entries = [entry for entry in self._entries if entry[2].status is PENDING]
+        heapq.heapify(self._entries)

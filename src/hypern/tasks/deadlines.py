@@ -1,0 +1,70 @@
+"""The deadlines of running attempts: at its deadline an attempt ends, whatever its function does."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable
+
+from hypern.clock import Clock
+from hypern.loops import Loop
+
+
+class Deadline:
+    """One attempt and its deadline. `expire` is called at most once, and not after `met`."""
+
+    __slots__ = ("expire", "is_met")
+
+    def __init__(self, expire: Callable[[], None]) -> None:
+        self.expire = expire
+        self.is_met = False
+
+    def met(self) -> None:
+        """The attempt has ended by itself."""
+        self.is_met = True
+
+
+class Deadlines:
+    """All deadlines of an engine, watched by one thread, which is started with the first of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._numbers = itertools.count()
+        self._loop: Loop | None = None
+
+    def set(self, seconds: float, expire: Callable[[], None]) -> Deadline:
+        """Call `expire()` in `seconds` unless the deadline is `met` before."""
+        deadline = Deadline(expire)
+        moment = self._clock.steady() + seconds
+        with self._lock:
+            heapq.heappush(self._heap, (moment, next(self._numbers), deadline))
+            if self._loop is None:
+                self._loop = Loop("hypern-deadlines", self._clock, self._look)
+                self._loop.start()
+            loop = self._loop
+        loop.ring_before(moment)
+        return deadline
+
+    def stop(self, deadline: float) -> None:
+        """End the thread; wait for that until `deadline` (of `time.monotonic`)."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.stop(deadline)
+
+    def _look(self) -> float | None:
+        while True:
+            with self._lock:
+                while self._heap and self._heap[0][2].is_met:
+                    heapq.heappop(self._heap)
+                if not self._heap:
+                    return None
+                moment, _, deadline = self._heap[0]
+                if moment > self._clock.steady():
+                    return moment
+                heapq.heappop(self._heap)
+            if not deadline.is_met:
+                deadline.expire()

@@ -1,0 +1,65 @@
+"""What a task can return, or raise, instead of a value: to be run again, later, or not at all."""
+
+from __future__ import annotations
+
+import math
+
+from hypern.errors import InvalidOption
+from hypern.records import Cancelled, Wanted
+
+
+class Wish(Exception):
+    """Base of `Retry`, `Snooze` and `Cancel`."""
+
+    def outcome(self) -> Wanted | Cancelled:
+        """The wish as an outcome of the attempt."""
+        raise NotImplementedError
+
+
+class Retry(Wish):
+    """Run me again, in `delay` seconds (unless given: as the task's backoff says). This attempt is spent:
+    when `retries` are used up, the task is FAILED."""
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        self.delay = None if delay is None else _seconds("Retry", delay)
+        self.reason = _words("Retry", reason)
+        super().__init__(self.reason or "to be tried again")
+
+    def outcome(self) -> Wanted:
+        return Wanted(self.delay, True, f"Retry: {self.reason}" if self.reason else "Retry")
+
+
+class Snooze(Wish):
+    """Run me again in `seconds`; this attempt does not count."""
+
+    def __init__(self, seconds: float, reason: str = "") -> None:
+        self.seconds = _seconds("Snooze", seconds)
+        self.reason = _words("Snooze", reason)
+        super().__init__(self.reason or "to be run later")
+
+    def outcome(self) -> Wanted:
+        return Wanted(self.seconds, False, f"Snooze: {self.reason}" if self.reason else "Snooze")
+
+
+class Cancel(Wish):
+    """There is nothing to do, or no use in doing it: the task is CANCELLED, `reason` is kept."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = _words("Cancel", reason)
+        super().__init__(self.reason or "cancelled by the task itself")
+
+    def outcome(self) -> Cancelled:
+        return Cancelled(self.reason or "cancelled by the task itself")
+
+
+def _seconds(name: str, value: float) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < 0:
+        raise InvalidOption(f"{name}() takes a finite number of seconds, 0 or more, not {value!r}.")
+    return float(value)
+
+
+def _words(name: str, reason: object) -> str:
+    if not isinstance(reason, str):
+        raise InvalidOption(f"{name}() takes its reason as a str, not {type(reason).__name__}.")
+    return reason[:2000]
