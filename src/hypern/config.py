@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,35 +15,44 @@ STORE_VARIABLE = "HYPERN_TASK_STORE"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`task_workers`: threads for plain functions. `task_async_limit`: coroutine tasks that run at once.
-    `task_queue_size`: the most tasks that may be waiting. `task_store`: URL of the store.
-    `task_grace_seconds`: how long stopping waits for running and due tasks. `task_result_ttl` (seconds)
-    and `task_result_limit` (a number): how long and how many ended tasks can be looked up.
+    """`task_workers`: threads for plain functions; 0: this process runs no tasks. `task_async_limit`:
+    coroutine tasks that run at once. `task_queue_size`: the most tasks that may be waiting (1000 in memory,
+    else any number). `task_store`: URL of the store. `task_queues`: run the tasks of these queues only.
+    `task_grace_seconds`: how long stopping waits for running and due tasks. `task_result_ttl` (seconds) and
+    `task_result_limit` (a number): how long and how many ended tasks can be looked up (1 hour and 10,000 in
+    memory, else 7 days and any number).
 
     Raises ConfigurationError for a value that cannot work.
     """
 
     task_workers: int = 4
-    task_queue_size: int = 1000
+    task_queue_size: int | None = None
     task_store: str = "memory://"
+    task_queues: tuple[str, ...] | None = None
     task_grace_seconds: float = 25.0
     task_async_limit: int = 10_000
-    task_result_ttl: float = 3600.0
-    task_result_limit: int = 10_000
+    task_result_ttl: float | None = None
+    task_result_limit: int | None = None
 
     def __post_init__(self) -> None:
-        _check_store(self.task_store)
+        scheme = _check_store(self.task_store)
+        for name, value in _DEFAULTS[scheme].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         _check_number("task_workers", self.task_workers, least=0, whole=True)
-        if self.task_workers == 0:
+        if self.task_workers == 0 and scheme == "memory":
             raise ConfigurationError(
                 "task_workers=0 means that other processes run the tasks, but with task_store='memory://' "
                 "no other process can see them. Give this process at least one worker."
             )
-        _check_number("task_queue_size", self.task_queue_size, least=1, whole=True)
+        if self.task_queue_size is not None:
+            _check_number("task_queue_size", self.task_queue_size, least=1, whole=True)
+        _check_queues(self.task_queues)
         _check_number("task_grace_seconds", self.task_grace_seconds, least=0)
         _check_number("task_async_limit", self.task_async_limit, least=1, whole=True)
         _check_number("task_result_ttl", self.task_result_ttl, least=0)
-        _check_number("task_result_limit", self.task_result_limit, least=0, whole=True)
+        if self.task_result_limit is not None:
+            _check_number("task_result_limit", self.task_result_limit, least=0, whole=True)
 
     @classmethod
     def read(cls, **given: Any) -> Settings:
@@ -51,19 +60,38 @@ class Settings:
         chosen = {name: value for name, value in given.items() if value is not None}
         if "task_store" not in chosen and os.environ.get(STORE_VARIABLE):
             chosen["task_store"] = os.environ[STORE_VARIABLE]
-        return replace(cls(), **chosen)
+        return cls(**chosen)
 
 
-def _check_store(url: object) -> None:
+# What depends on where the tasks are kept.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "memory": {"task_queue_size": 1000, "task_result_ttl": 3600.0, "task_result_limit": 10_000},
+    "sqlite": {"task_result_ttl": 7 * 86_400.0},
+}
+
+
+def _check_store(url: object) -> str:
+    """The scheme of the URL."""
     if not isinstance(url, str) or "://" not in url:
-        raise ConfigurationError(f"task_store must be a URL such as 'memory://', not {url!r}.")
-    scheme = urlsplit(url).scheme
-    if scheme != "memory":
         raise ConfigurationError(
-            f"task_store has the unknown scheme {scheme!r}. This version of Hypern has one store: 'memory://'."
+            f"task_store must be a URL such as 'memory://' or 'sqlite:///tasks.db', not {url!r}."
         )
-    if url != "memory://":
+    scheme = urlsplit(url).scheme
+    if scheme not in _DEFAULTS:
+        raise ConfigurationError(
+            f"task_store has the unknown scheme {scheme!r}. This version of Hypern has two stores: "
+            "'memory://', and a SQLite file such as 'sqlite:///tasks.db'."
+        )
+    if scheme == "memory" and url != "memory://":
         raise ConfigurationError("the memory store has no address and no options: write 'memory://'.")
+    return scheme
+
+
+def _check_queues(queues: object) -> None:
+    if queues is None:
+        return
+    if not isinstance(queues, tuple) or not queues or not all(isinstance(name, str) for name in queues):
+        raise ConfigurationError(f"task_queues must be a tuple of names of queues, not {queues!r}.")
 
 
 def _check_number(name: str, value: object, *, least: float, whole: bool = False) -> None:

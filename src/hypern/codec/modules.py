@@ -31,7 +31,7 @@ def home(obj: Any) -> tuple[str, str]:
         raise Unreachable("it is a lambda; write it with def at the top level of a module")
     if "<locals>" in qualname:
         raise Unreachable("it is made inside of a function; move it to the top level of a module")
-    return (_main_name(sys.modules["__main__"]) if module in _MAIN else module), qualname
+    return (_main_name(_main()) if module in _MAIN else module), qualname
 
 
 def walk(module: ModuleType, qualname: str) -> Any:
@@ -77,7 +77,7 @@ def parse(path: str) -> tuple[str, str]:
 def load(name: str) -> ModuleType:
     """Import a module; where it is the program that runs, that one. Raises Unreachable."""
     if name == _main_name_or_none():
-        return sys.modules["__main__"]
+        return _main()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -93,9 +93,14 @@ def in_standard_library(module: str) -> bool:
     return module.partition(".")[0] in sys.stdlib_module_names
 
 
+def _main() -> ModuleType:
+    """The program. A child of multiprocessing runs its file under the other name first."""
+    return sys.modules.get("__mp_main__") or sys.modules["__main__"]
+
+
 def _main_name_or_none() -> str | None:
     try:
-        return _main_name(sys.modules["__main__"])
+        return _main_name(_main())
     except Unreachable:
         return None
 

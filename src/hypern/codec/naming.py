@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from types import BuiltinFunctionType, MethodType
+from types import MethodType
 from typing import Any
 
 from hypern.codec.modules import Unreachable, home, in_standard_library, load, own_module, parse, walk
@@ -90,7 +90,7 @@ def _is_task(obj: Any) -> bool:
 
 def _is_function(obj: Any) -> bool:
     """Whether it is a function that was written with def, whatever decorators made of it."""
-    if isinstance(obj, type | functools.partial | MethodType | BuiltinFunctionType):
+    if not callable(obj) or isinstance(obj, type | functools.partial | MethodType):
         return False
     try:
         return inspect.isfunction(inspect.unwrap(obj))

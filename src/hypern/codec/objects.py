@@ -41,7 +41,7 @@ def take_apart(value: Any, kind: Kind) -> dict[str, Any]:
 def put_together(cls: type, kind: Kind, state: dict[str, Any]) -> Any:
     """The object of that state. Fields that the class has got since then take their defaults.
 
-    Raises TypeError or LookupError if the state does not fit the class; and what a Struct raises.
+    Raises TypeError, ValueError or LookupError if the state does not fit the class; and what a Struct raises.
     """
     if kind is Kind.NAMED_TUPLE:
         return _named_tuple(cls, state)
@@ -144,13 +144,13 @@ def _same(value: Any) -> Any:
 
 
 def _missing(cls: type, name: str) -> Any:
-    raise LookupError(f"{cls.__qualname__} has a field {name!r} that was not stored")
+    raise ValueError(f"{cls.__qualname__} has a field {name!r} that was not stored")
 
 
 def _named_tuple(cls: Any, state: dict[str, Any]) -> Any:
     known = {**cls._field_defaults, **state}
     if not known.keys() <= set(cls._fields):
-        raise LookupError(f"{cls.__qualname__} has no longer all of its fields")
+        raise ValueError(f"{cls.__qualname__} has no longer all of its fields")
     return tuple.__new__(cls, [known[name] for name in cls._fields])
 
 

@@ -46,7 +46,7 @@ def size_if_plain(values: Any, room: int, depth: int = 0) -> int:
         elif kind is int:
             pass
         elif kind is list or kind is dict:
-            inner = size_if_plain(value, room - size, depth + 1)
+            inner = size_if_plain(value, room, depth + 1)
             if inner < 0:
                 return -1
             size += inner
@@ -76,8 +76,7 @@ def _size_of_many(values: Any, room: int, depth: int) -> int:
 
 
 def _have_plain_keys(dicts: list[dict[Any, Any]]) -> bool:
-    # Types first: in a set a member of a StrEnum and its equal str would be one.
-    return _STR.issuperset(map(type, _flat(dicts))) and TAG not in set(_flat(dicts))
+    return _STR.issuperset(map(type, _flat(dicts))) and not any(TAG in members for members in dicts)
 
 
 def _size_of_level(level: Iterable[Any], size: int) -> tuple[int, list[Any], list[Any]]:

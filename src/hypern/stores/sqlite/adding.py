@@ -1,0 +1,80 @@
+"""Add: what keeping a new task writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypern.errors import QueueFull
+from hypern.records import TaskRecord
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.rows import read_rules
+from hypern.stores.sqlite.writer import Transaction
+
+Parameters = tuple[Any, ...]
+
+
+def add(
+    transaction: Transaction, record: TaskRecord, row: Parameters, capacity: int | None, new_queue: bool
+) -> str | None:
+    """Keep one task; the id of the one that stands for it already, or None. Raises QueueFull."""
+    if record.unique_key is not None or capacity is not None:
+        if transaction.execute(sql.STATE_OF, (record.id,)).fetchone() is not None:
+            return record.id
+        if record.unique_key is not None:
+            holder = _holder(transaction, record)
+            if holder is not None:
+                return holder
+        if capacity is not None and _pending(transaction) >= capacity:
+            raise QueueFull(capacity)
+    if transaction.execute(sql.ADD, row).rowcount == 0:
+        return record.id
+    if new_queue:
+        transaction.execute(sql.KNOWN_QUEUE, (record.spec.queue,))
+    transaction.moved(record.spec.queue, None, row[1])
+    return None
+
+
+def add_many(
+    transaction: Transaction, records: Sequence[TaskRecord], rows: Sequence[Parameters], capacity: int | None
+) -> list[str | None]:
+    """Keep all of them. Raises QueueFull; nothing has been kept then."""
+    transaction.execute("SAVEPOINT many")
+    before = transaction.counts.copy()
+    try:
+        for queue in {record.spec.queue for record in records}:
+            transaction.execute(sql.KNOWN_QUEUE, (queue,))
+        if capacity is None and all(record.unique_key is None for record in records):
+            if transaction.connection.executemany(sql.ADD, rows).rowcount == len(rows):
+                for record, row in zip(records, rows, strict=True):
+                    transaction.moved(record.spec.queue, None, row[1])
+                return [None] * len(records)
+            # Some id is known already: which, is seen one by one.
+            transaction.execute("ROLLBACK TO many")
+        return [
+            add(transaction, record, row, capacity, new_queue=False)
+            for record, row in zip(records, rows, strict=True)
+        ]
+    except QueueFull:
+        transaction.execute("ROLLBACK TO many")
+        transaction.counts = before
+        raise
+    finally:
+        transaction.execute("RELEASE many")
+
+
+def _holder(transaction: Transaction, record: TaskRecord) -> str | None:
+    row = transaction.execute(sql.HOLDER, (record.unique_key,)).fetchone()
+    if row is None:
+        return None
+    task_id, state, rules, submitted_at = row
+    period = read_rules(rules).unique_for
+    is_over = state > sql.RUNNING and (period is None or submitted_at + period <= record.submitted_at)
+    return None if is_over else str(task_id)
+
+
+def _pending(transaction: Transaction) -> int:
+    (kept,) = transaction.execute(sql.PENDING_NUMBER).fetchone()
+    # What this transaction has moved so far is not among the counts yet.
+    moved = sum(number for (_, state), number in transaction.counts.items() if state < sql.RUNNING)
+    return int(kept) + moved

@@ -1,0 +1,51 @@
+"""Claim: which waiting tasks this process takes, and how that is written."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Collection
+
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.claims import Row
+from hypern.stores.sqlite.writer import Transaction
+
+
+def claim_some(
+    transaction: Transaction,
+    lane: int,
+    wanted: int,
+    owner: str,
+    wall: float,
+    queues: Collection[str] | None,
+    unknown: Collection[str],
+) -> list[Row]:
+    """Take up to `wanted` tasks of a lane, in the order in which they should start. `queues`: of these only;
+    `unknown`: none of these functions, which this process does not know."""
+    found: list[tuple[float, int]] = []
+    for queue, room in _open_queues(transaction, queues):
+        limit = wanted if room is None else min(wanted, room)
+        if limit <= 0:
+            continue
+        if unknown:
+            rows = transaction.execute(sql.FIRST_KNOWN, (lane, queue, json.dumps(sorted(unknown)), limit))
+        else:
+            rows = transaction.execute(sql.FIRST_READY, (lane, queue, limit))
+        found.extend((rank, seq) for seq, rank in rows)
+    claimed: list[Row] = []
+    for _, seq in heapq.nsmallest(wanted, found):
+        row = transaction.execute(sql.CLAIM, (owner, wall, seq)).fetchone()
+        if row is not None:
+            transaction.moved(row[17], sql.READY, sql.RUNNING)
+            claimed.append(row)
+    return claimed
+
+
+def _open_queues(transaction: Transaction, queues: Collection[str] | None) -> list[tuple[str, int | None]]:
+    found = []
+    for name, room in transaction.execute(sql.OPEN_QUEUES).fetchall():
+        if queues is not None and name not in queues:
+            continue
+        # What this transaction has moved so far is not among the counts yet.
+        found.append((name, None if room is None else room - transaction.counts[name, sql.RUNNING]))
+    return found

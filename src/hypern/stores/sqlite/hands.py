@@ -1,0 +1,344 @@
+"""What this process has in hand: tasks claimed and waiting here for a moment, tasks running, endings on their
+way into the tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Collection
+
+from hypern.errors import QueueUnavailable, UnknownTask
+from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskSpec
+from hypern.stores.base import Listener
+from hypern.stores.sqlite import looking
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.claiming import claim_some
+from hypern.stores.sqlite.claims import Claim, Reserve, Row
+from hypern.stores.sqlite.crashing import crash_point
+from hypern.stores.sqlite.endings import Keeping, record_ending
+from hypern.stores.sqlite.neighbours import Neighbours
+from hypern.stores.sqlite.rows import Unreadable, encode_result, lane_number, read_rules, to_claimed
+from hypern.stores.sqlite.writer import Transaction, Writer
+
+logger = logging.getLogger("hypern.tasks")
+
+THREAD = Lane.THREAD
+# Coroutines begin as soon as they are claimed, so they are claimed by the hundred.
+_COROUTINES_TOGETHER = 100
+
+
+class Hands:
+    def __init__(
+        self,
+        writer: Writer,
+        neighbours: Neighbours,
+        keeping: Keeping,
+        ahead: float,
+    ) -> None:
+        self.listener: Listener | None = None
+        self._writer = writer
+        self._neighbours = neighbours
+        self._keeping = keeping
+        self._queues: tuple[str, ...] | None = None
+        self._is_eager = ahead > 0
+        self._thread = Reserve(Lane.THREAD, 1, ahead)
+        self._loop = Reserve(Lane.LOOP, _COROUTINES_TOGETHER if ahead else 1, ahead)
+        self._claims: dict[str, Claim] = {}
+        self._unknown: frozenset[str] = frozenset()
+        self._reported: set[str] = set()
+        # Asked to stop while they waited here.
+        self._cancelled_here: set[str] = set()
+        self._progress: dict[str, bytes] = {}
+        # Ended, and not yet written down.
+        self._ending: dict[str, Claim] = {}
+
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
+        self._queues = queues
+        if self._is_eager:
+            self._thread.hands = max(1, workers)
+
+    def reserve(self, lane: Lane) -> Reserve:
+        return self._thread if lane is THREAD else self._loop
+
+    # -- claim -------------------------------------------------------------------------------------
+
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        reserve = self._thread if lane is THREAD else self._loop
+        while True:
+            try:
+                row = reserve.rows.popleft()
+            except IndexError:
+                if not self._fill(reserve, wall):
+                    if lane is THREAD and self._writer.has_waiting():
+                        self._writer.flush_here()
+                    return None
+                continue
+            reserve.taken_at = time.monotonic()
+            record = self._start(row, reserve, wall)
+            if record is not None:
+                return record
+
+    def _fill(self, reserve: Reserve, wall: float) -> bool:
+        """Claim some more. False: there are none, or they come later."""
+        if not reserve.may_have_more:
+            return False
+        if reserve is self._loop and self._is_eager:
+            # The event loop of the tasks does not wait for the disk.
+            self._ask(reserve, wall)
+            return False
+        with reserve.filling:
+            if reserve.rows:
+                return True
+            if not reserve.take_hint():
+                return False
+            try:
+                wanted = reserve.wanted()
+                rows = self._writer.run(self._claiming(reserve, wanted, wall), durable=False)
+            except QueueUnavailable as error:
+                logger.error("no task can be claimed: %s", error)
+                return False
+            self._filled(reserve, rows, wanted)
+            return bool(rows)
+
+    def _ask(self, reserve: Reserve, wall: float) -> None:
+        if reserve.asked:
+            return
+        reserve.asked = True
+        reserve.may_have_more = False
+        wanted = reserve.wanted()
+
+        def then(rows: list[Row] | None, error: BaseException | None) -> None:
+            if error is not None:
+                logger.error("no task can be claimed: %s", error)
+            elif rows:
+                self._filled(reserve, rows, wanted)
+            reserve.asked = False
+            if (rows or reserve.may_have_more) and self.listener is not None:
+                self.listener.on_ready((reserve.lane,))
+
+        self._writer.post(self._claiming(reserve, wanted, wall), then, durable=False)
+
+    def _claiming(self, reserve: Reserve, wanted: int, wall: float) -> Callable[[Transaction], list[Row]]:
+        owner = self._neighbours.presence().incarnation
+        lane = lane_number(reserve.lane)
+
+        def work(transaction: Transaction) -> list[Row]:
+            return claim_some(transaction, lane, wanted, owner, wall, self._queues, self._unknown)
+
+        return work
+
+    def _filled(self, reserve: Reserve, rows: list[Row], wanted: int) -> None:
+        if rows:
+            crash_point("claimed")
+            reserve.taken_at = time.monotonic()
+            reserve.rows.extend(rows)
+            if len(rows) >= wanted:
+                reserve.may_have_more = True
+
+    def _start(self, row: Row, reserve: Reserve, wall: float) -> TaskRecord | None:
+        seq, task_id, name, func, fence = row[0], row[1], row[2], row[3], row[13]
+        try:
+            record = to_claimed(row, wall)
+        except UnknownTask as unknown:
+            self._give_back_unknown(row, func, unknown)
+            return None
+        except Unreadable as unreadable:
+            self._end_unstarted(row, Failed(f"Unreadable: {unreadable}", str(unreadable)), wall)
+            logger.error("task %s %s failed: %s", name, task_id, unreadable)
+            return None
+        if record.cancel_requested or task_id in self._cancelled_here:
+            self._cancelled_here.discard(task_id)
+            self._end_unstarted(row, Cancelled(), wall)
+            return None
+        slot = self._neighbours.presence().start(seq)
+        self._claims[task_id] = Claim(record, seq, fence, slot, row[17], bool(row[15]), time.monotonic())
+        crash_point("started")
+        return record
+
+    # -- finish ------------------------------------------------------------------------------------
+
+    def current(self, task_id: str, fence: int) -> Claim | None:
+        """The claim with this fence, while it runs here."""
+        claim = self._claims.get(task_id)
+        return claim if claim is not None and claim.fence == fence else None
+
+    def drop(self, claim: Claim) -> None:
+        """It has been put back, and runs here no more."""
+        self._claims.pop(claim.record.id, None)
+        self._neighbours.presence().end(claim.slot)
+
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
+        claim = self.current(record.id, fence)
+        # Of two that end the same attempt at the same time, one takes it away.
+        if claim is None or self._claims.pop(record.id, None) is None:
+            return False
+        self._ending[record.id] = claim
+        crash_point("effect-done")
+        reserve = self.reserve(record.spec.lane)
+        reserve.ended(time.monotonic() - claim.since)
+        result = encode_result(ending) if isinstance(ending, Completed) else (None, None)
+        owner = self._neighbours.presence().incarnation
+
+        def work(transaction: Transaction) -> bool:
+            return record_ending(transaction, claim, owner, ending, result, wall, self._keeping)
+
+        def then(recorded: bool | None, error: BaseException | None) -> None:
+            crash_point("recorded")
+            self._neighbours.presence().end(claim.slot)
+            if self._ending.get(record.id) is claim:
+                del self._ending[record.id]
+            if error is not None:
+                logger.error("how task %s %s ended could not be written: %s", record.name, record.id, error)
+            if self.listener is not None:
+                self.listener.on_finished(record, ending, bool(recorded))
+
+        # A thread that looks for its next task writes this with the claim; a coroutine does not wait for it.
+        self._writer.post(work, then, soon=reserve is self._loop, persistent=True)
+        return None
+
+    def report(self, record: TaskRecord, fence: int, progress: bytes) -> bool:
+        claim = self.current(record.id, fence)
+        if claim is None:
+            return False
+        is_on_its_way = record.id in self._progress
+        self._progress[record.id] = progress
+        if not is_on_its_way:
+            owner = self._neighbours.presence().incarnation
+
+            def work(transaction: Transaction) -> None:
+                latest = self._progress.pop(record.id, None)
+                if latest is not None:
+                    transaction.execute(sql.REPORT, (latest, claim.seq, fence, owner))
+
+            self._writer.post(work, lambda result, error: None, soon=False)
+        return True
+
+    def latest_progress(self, task_id: str) -> bytes | None:
+        """What a task that runs here said last, while that is not yet written down."""
+        return self._progress.get(task_id)
+
+    def _end_unstarted(self, row: Row, ending: Ending, wall: float) -> None:
+        """End a claimed task that is not run."""
+        owner = self._neighbours.presence().incarnation
+        task = TaskSpec.of(row[2], _nothing, _nothing, Lane.THREAD, read_rules(row[5]))
+        record = TaskRecord(row[1], task, (), {}, row[7], None, None, row[9], attempt=row[12], fence=row[13])
+        claim = Claim(record, row[0], row[13], -1, row[17], False, 0.0)
+
+        def work(transaction: Transaction) -> bool:
+            return record_ending(transaction, claim, owner, ending, (None, None), wall, self._keeping)
+
+        def then(recorded: bool | None, error: BaseException | None) -> None:
+            if self.listener is not None:
+                self.listener.on_finished(record, ending, bool(recorded))
+
+        self._writer.post(work, then, persistent=True)
+
+    # -- other processes ---------------------------------------------------------------------------
+
+    def look_again(self) -> None:
+        """There may be work that there was not when it was last looked for."""
+        for reserve in (self._thread, self._loop):
+            reserve.may_have_more = True
+        if self.listener is not None:
+            self.listener.on_ready(tuple(Lane))
+
+    def forget_unknown(self) -> bool:
+        """Look for the functions that were not found once more: perhaps their module had not been run to its
+        end. Whether there were any."""
+        had, self._unknown = bool(self._unknown), frozenset()
+        if had:
+            self.look_again()
+        return had
+
+    def finds_ready(self, connection: sqlite3.Connection, lane: Lane) -> bool:
+        """Whether the tables hold a task of this lane that this process could claim."""
+        unknown = json.dumps(sorted(self._unknown)) if self._unknown else None
+        return looking.is_ready(connection, lane_number(lane), self._queues, unknown)
+
+    def cancel_requested(self, task_ids: Collection[str]) -> list[str]:
+        """Somebody asked these to stop. Those of them that run here."""
+        running = []
+        for task_id in task_ids:
+            claim = self._claims.get(task_id)
+            if claim is None:
+                if any(row[1] == task_id for row in [*self._thread.rows, *self._loop.rows]):
+                    self._cancelled_here.add(task_id)
+            elif not claim.record.cancel_requested:
+                claim.record.cancel_requested = True
+                running.append(task_id)
+        return running
+
+    def has_claims(self) -> bool:
+        return bool(self._claims or self._thread.rows or self._loop.rows)
+
+    def are_busy(self) -> bool:
+        return self.has_claims() or bool(self._ending)
+
+    # -- give back ---------------------------------------------------------------------------------
+
+    def let_go(self) -> None:
+        """Give back what waits here."""
+        self._let_go([*_take_all(self._thread), *_take_all(self._loop)])
+
+    def let_go_of_stale(self) -> None:
+        """What has waited here too long goes back: another process may have time for it."""
+        for reserve in (self._thread, self._loop):
+            if reserve.is_stale():
+                self._let_go(_take_all(reserve))
+
+    def _let_go(self, rows: list[Row]) -> None:
+        if rows:
+            self._writer.run(lambda transaction: self._give_back_rows(transaction, rows), durable=False)
+
+    def give_back(self, still_running: Collection[Lane]) -> list[TaskRecord]:
+        """Give everything back that has not ended. `still_running`: lanes whose threads could not be ended;
+        their tasks go back when this process has died."""
+        rows = [*_take_all(self._thread), *_take_all(self._loop)]
+        claims = list(self._claims.values())
+        owner = self._neighbours.incarnation()
+        if not rows and not claims:
+            return []
+
+        def work(transaction: Transaction) -> None:
+            self._give_back_rows(transaction, rows)
+            for claim in claims:
+                mine = (claim.seq, claim.fence, owner)
+                if claim.record.spec.lane in still_running:
+                    transaction.execute(sql.WILL_BE_LEFT, mine)
+                elif transaction.execute(sql.GIVE_BACK, mine).rowcount:
+                    transaction.moved(claim.queue, sql.RUNNING, sql.READY)
+
+        self._writer.run(work)
+        for claim in claims:
+            if claim.record.spec.lane not in still_running:
+                self.drop(claim)
+        return [claim.record for claim in claims]
+
+    def _give_back_rows(self, transaction: Transaction, rows: list[Row]) -> None:
+        owner = self._neighbours.incarnation()
+        for row in rows:
+            if transaction.execute(sql.GIVE_BACK, (row[0], row[13], owner)).rowcount:
+                transaction.moved(row[17], sql.RUNNING, sql.READY)
+
+    def _give_back_unknown(self, row: Row, func: str, unknown: UnknownTask) -> None:
+        """This process does not know the function; another one may. It stays where it is, and is reported."""
+        self._unknown |= {func}
+        if func not in self._reported:
+            self._reported.add(func)
+            logger.error("tasks of %s wait for a process that knows them: %s", func, unknown)
+        self._let_go([row])
+
+
+def _take_all(reserve: Reserve) -> list[Row]:
+    rows = []
+    while True:
+        try:
+            rows.append(reserve.rows.popleft())
+        except IndexError:
+            return rows
+
+
+def _nothing() -> None:
+    """The function of a task that is ended without being run."""

@@ -1,0 +1,79 @@
+"""Look up: what the store says of its tasks without changing anything."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection
+
+from hypern.records import TaskRecord, TaskStatus
+from hypern.stores.base import QueueState
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.rows import STATUS, to_view
+
+
+def get(connection: sqlite3.Connection, task_id: str) -> TaskRecord | None:
+    row = connection.execute(f"{sql.VIEW} WHERE id = ?", (task_id,)).fetchone()
+    return None if row is None else _view(connection, row)
+
+
+def find(connection: sqlite3.Connection, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
+    states = [str(state) for state, status in enumerate(STATUS) if status in statuses]
+    rows = connection.execute(f"{sql.VIEW} WHERE state IN ({','.join(states)}) ORDER BY seq").fetchall()
+    return [_view(connection, row) for row in rows]
+
+
+def count(connection: sqlite3.Connection) -> dict[TaskStatus, int]:
+    counted = dict.fromkeys(TaskStatus, 0)
+    for state, number in connection.execute(sql.COUNT):
+        counted[STATUS[state]] += number
+    return counted
+
+
+def queues(connection: sqlite3.Connection) -> list[QueueState]:
+    counted: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for queue, state, number in connection.execute(sql.COUNT_QUEUES):
+        counted[queue][state] = number
+    return [
+        QueueState(
+            name,
+            bool(paused),
+            most,
+            counted[name].get(sql.READY, 0),
+            counted[name].get(sql.SCHEDULED, 0),
+            counted[name].get(sql.RUNNING, 0),
+        )
+        for name, paused, most in connection.execute(sql.QUEUES)
+    ]
+
+
+def ahead(connection: sqlite3.Connection, task_id: str) -> int:
+    place = connection.execute(sql.PLACE_IN_LINE, (task_id,)).fetchone()
+    return 0 if place is None else int(connection.execute(sql.AHEAD, place).fetchone()[0])
+
+
+def next_due(connection: sqlite3.Connection) -> float | None:
+    (due,) = connection.execute(sql.NEXT_DUE).fetchone()
+    (expiry,) = connection.execute(sql.NEXT_EXPIRY).fetchone()
+    return min((moment for moment in (due, expiry) if moment is not None), default=None)
+
+
+def is_ready(
+    connection: sqlite3.Connection, lane: int, queues: Collection[str] | None, unknown: str | None
+) -> bool:
+    """Whether a task of this lane waits in a queue that is not paused. `unknown`: functions that do not
+    count, as a JSON array."""
+    for name, paused, _ in connection.execute(sql.QUEUES).fetchall():
+        if paused or (queues is not None and name not in queues):
+            continue
+        if unknown is None:
+            row = connection.execute(sql.IS_READY, (lane, name)).fetchone()
+        else:
+            row = connection.execute(sql.IS_KNOWN_READY, (lane, name, unknown)).fetchone()
+        if row is not None:
+            return True
+    return False
+
+
+def _view(connection: sqlite3.Connection, row: tuple[object, ...]) -> TaskRecord:
+    return to_view(row, connection.execute(sql.ATTEMPTS, (row[0],)).fetchall())

@@ -1,0 +1,91 @@
+"""This process among the others that work on the same file: its sign of life, and the dead ones' tasks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Collection
+
+from hypern.records import Lane
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.address import Address
+from hypern.stores.sqlite.crashing import crash_point
+from hypern.stores.sqlite.endings import Keeping
+from hypern.stores.sqlite.liveness import About, Presence, found_dead, living
+from hypern.stores.sqlite.readers import Readers
+from hypern.stores.sqlite.rescue import rescue_from
+from hypern.stores.sqlite.writer import Transaction, Writer
+
+logger = logging.getLogger("hypern.tasks")
+
+
+class Neighbours:
+    def __init__(self, address: Address) -> None:
+        self._directory = address.workers
+        self.serve(1, None)
+        self._lock = threading.Lock()
+        self._presence: Presence | None = None
+
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
+        """What this process says of itself to those who ask who works here."""
+        self._about = About(os.getpid(), socket.gethostname(), time.time(), queues, workers)
+
+    def presence(self) -> Presence:
+        """This process's sign of life, given when it is about to claim its first task."""
+        presence = self._presence
+        if presence is None:
+            with self._lock:
+                if self._presence is None:
+                    self._presence = Presence(self._directory, self._about)
+                presence = self._presence
+        return presence
+
+    def incarnation(self) -> str | None:
+        return None if self._presence is None else self._presence.incarnation
+
+    def rescue(
+        self, readers: Readers, writer: Writer, wall: float, keeping: Keeping
+    ) -> tuple[int, Collection[Lane]]:
+        """Take back what dead processes had claimed. How many tasks, and the lanes of those that wait."""
+        with readers.reading() as connection:
+            owners = [owner for (owner,) in connection.execute(sql.OWNERS).fetchall()]
+        rescued, lanes = 0, set()
+        for owner in owners:
+            if owner == self.incarnation():
+                continue
+            with found_dead(self._directory, owner) as started:
+                if started is None:
+                    continue
+
+                def work(
+                    transaction: Transaction, owner: str = owner, started: Collection[int] = started
+                ) -> tuple[int, set[Lane]]:
+                    return rescue_from(transaction, owner, started, wall, keeping)
+
+                number, got = writer.run(work)
+                crash_point("rescued")
+            if number:
+                logger.warning("a process that ran tasks has died; %d of its tasks were taken back", number)
+            rescued += number
+            lanes |= got
+        return rescued, lanes
+
+    def living(self) -> dict[str, About | None]:
+        """Who runs tasks of this file now."""
+        mine = self.incarnation()
+        return living(self._directory, {} if mine is None else {mine: self._about})
+
+    def is_intact(self) -> bool:
+        return self._presence is None or self._presence.is_intact()
+
+    def leave(self) -> None:
+        presence, self._presence = self._presence, None
+        if presence is not None:
+            presence.leave()
+
+    def leave_to_the_parent(self) -> None:
+        if self._presence is not None:
+            self._presence.leave_to_the_parent()

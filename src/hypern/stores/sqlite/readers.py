@@ -1,0 +1,39 @@
+"""Connections that only read: as many as threads read at the same time, each used by one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+
+from hypern.stores.sqlite.database import Database
+from hypern.stores.sqlite.trouble import unavailable
+
+
+class Readers:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._free: deque[sqlite3.Connection] = deque()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read with. Raises QueueUnavailable where that fails."""
+        try:
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                connection = self._database.reader()
+            yield connection
+        except sqlite3.Error as error:
+            # It is not used again: what was wrong with it is not known.
+            raise unavailable(self._database.address, error) from error
+        self._free.append(connection)
+
+    def connections(self) -> list[sqlite3.Connection]:
+        return list(self._free)
+
+    def close(self) -> None:
+        while self._free:
+            with contextlib.suppress(sqlite3.Error, IndexError):
+                self._free.pop().close()

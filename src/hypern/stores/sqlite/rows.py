@@ -1,0 +1,183 @@
+"""Between records and rows: what is kept of a task, and how its function, arguments and result come back."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import msgspec
+
+from hypern.callables import is_async
+from hypern.codec.calls import dump_call, load_call
+from hypern.codec.naming import find_function, function_path
+from hypern.codec.values import dumps, loads
+from hypern.errors import TaskError, UnknownTask
+from hypern.records import Attempt, Completed, Lane, Progress, Rules, TaskRecord, TaskSpec, TaskStatus
+from hypern.stores.base import AGEING
+from hypern.stores.sqlite import statements as sql
+
+LANES = (Lane.THREAD, Lane.LOOP)
+STATUS = (
+    TaskStatus.PENDING,
+    TaskStatus.PENDING,
+    TaskStatus.RUNNING,
+    TaskStatus.COMPLETED,
+    TaskStatus.FAILED,
+    TaskStatus.CANCELLED,
+)
+
+_rules_encoder = msgspec.json.Encoder()
+_rules_decoder = msgspec.json.Decoder(Rules)
+_progress_decoder = msgspec.json.Decoder(Progress)
+_specs: dict[tuple[str, str, int, bytes], TaskSpec] = {}
+_SPECS_KEPT = 10_000
+
+
+def lane_number(lane: Lane) -> int:
+    return 0 if lane is Lane.THREAD else 1
+
+
+@functools.lru_cache(maxsize=10_000)
+def _named(spec: TaskSpec) -> tuple[str, bytes]:
+    """What is kept of a spec: where its function is found, and its rules."""
+    return function_path(spec.func), _rules_encoder.encode(spec.rules)
+
+
+def to_row(record: TaskRecord, offset: float) -> tuple[Any, ...]:
+    """The parameters of `statements.ADD`. `offset`: wall-clock minus steady seconds.
+
+    Raises InvalidTask, NotSerializable, TaskTooLarge.
+    """
+    spec = record.spec
+    func, rules = _named(spec)
+    state = sql.READY if record.due is None else sql.SCHEDULED
+    return (
+        record.id,
+        state,
+        lane_number(spec.lane),
+        spec.queue,
+        rank(record.ready_at - offset, spec.priority),
+        spec.name,
+        func,
+        rules,
+        dump_call(record.args, record.kwargs),
+        record.due,
+        record.expires_at,
+        record.unique_key,
+        record.submitted_at,
+        record.ready_at,
+    )
+
+
+def rank(steady: float, priority: int) -> float:
+    """Where a task that waits since `steady` stands among the ready ones, lowest first."""
+    return steady - priority * AGEING
+
+
+def read_rules(data: bytes) -> Rules:
+    return _rules_decoder.decode(data)
+
+
+class Unreadable(TaskError):
+    """What is kept of a task cannot be brought back here."""
+
+
+def to_claimed(row: tuple[Any, ...], started_at: float) -> TaskRecord:
+    """The record of a task that has just been claimed, from the columns of `statements.CLAIM`.
+
+    Raises UnknownTask if its function is not found here, Unreadable if its arguments cannot be read.
+    """
+    (_, task_id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key,
+     attempt, fence, lost, _, cancel_requested, _) = row  # fmt: skip
+    spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
+    try:
+        args, kwargs = load_call(call)
+    except TaskError as error:
+        raise Unreadable(f"its arguments cannot be read here: {error}") from None
+    return TaskRecord(
+        task_id, spec, args, kwargs, submitted_at, due, None, ready_at, expires_at, unique_key,
+        TaskStatus.RUNNING, attempt, fence, lost, started_at, cancel_requested=bool(cancel_requested),
+    )  # fmt: skip
+
+
+def read_progress(data: bytes) -> Progress:
+    return _progress_decoder.decode(data)
+
+
+def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord:
+    """A record for looking at, from the columns of `statements.VIEW`: never raises for what it finds."""
+    (_, task_id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key,
+     attempt, fence, lost, _, cancel_requested, _,
+     state, started_at, finished_at, result, omitted, error, traceback, reason, progress) = row  # fmt: skip
+    try:
+        spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
+    except UnknownTask as unknown:
+        missing = _missing(func, unknown)
+        spec = TaskSpec.of(name, missing, missing, LANES[lane], read_rules(rules))
+    try:
+        args, kwargs = load_call(call)
+    except TaskError as unreadable:
+        args, kwargs = (f"<cannot be read here: {unreadable}>",), {}
+    value = None
+    if result is not None:
+        try:
+            value = loads(result)
+        except TaskError as unreadable:
+            omitted = f"it cannot be read here: {unreadable}"
+    return TaskRecord(
+        task_id, spec, args, kwargs, submitted_at, due, None, ready_at, expires_at, unique_key,
+        STATUS[state], attempt, fence, lost, started_at, finished_at, value, omitted, error, traceback,
+        reason, None if progress is None else _progress_decoder.decode(progress),
+        bool(cancel_requested),
+        tuple(Attempt(*values) for values in attempts),
+    )  # fmt: skip
+
+
+def encode_result(ending: Completed) -> tuple[bytes | None, str | None]:
+    """A returned value as it is kept, and why it is not, where it cannot be."""
+    if ending.value is None:
+        return None, ending.omitted
+    try:
+        return dumps(ending.value), ending.omitted
+    except TaskError as error:
+        return None, str(error)
+    except Exception as error:  # a value whose own methods raise
+        return None, f"it could not be written down: {type(error).__name__}"
+
+
+def encode_progress(progress: Progress) -> bytes:
+    return _rules_encoder.encode(progress)
+
+
+def _spec(name: str, func: str, lane: int, rules: bytes) -> TaskSpec:
+    found = find_function(func)
+    target = getattr(found, "func", found) if hasattr(found, "spec") else found
+    # It may have become a coroutine function, or ceased to be one, since it was submitted.
+    if is_async(target) and lane == 0:
+        target = _blocking(target)
+    elif not is_async(target) and lane == 1:
+        target = functools.partial(asyncio.to_thread, target)
+    spec = TaskSpec.of(name, found, target, LANES[lane], read_rules(rules))
+    if len(_specs) >= _SPECS_KEPT:
+        _specs.clear()
+    _specs[name, func, lane, rules] = spec
+    return spec
+
+
+def _blocking(target: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(target(*args, **kwargs))
+
+    return call
+
+
+def _missing(func: str, unknown: UnknownTask) -> Callable[..., Any]:
+    reason = str(unknown)
+
+    def missing(*args: Any, **kwargs: Any) -> NoReturn:
+        raise UnknownTask(func, reason)
+
+    missing.__qualname__ = missing.__name__ = func
+    return missing

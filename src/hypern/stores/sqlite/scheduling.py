@@ -1,0 +1,41 @@
+"""Release: what happens when due times and expiry times have come, and to tasks that wait no more."""
+
+from __future__ import annotations
+
+from hypern.stores.base import EXPIRED
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.endings import Keeping
+from hypern.stores.sqlite.rows import rank, read_rules
+from hypern.stores.sqlite.writer import Transaction
+
+_AT_ONCE = 500
+
+
+def release(transaction: Transaction, steady: float, wall: float, keeping: Keeping) -> set[int]:
+    """Let delayed tasks wait whose time has come, cancel those that have expired. The lanes that got some."""
+    expired = transaction.execute(sql.EXPIRED, (steady, _AT_ONCE)).fetchall()
+    for seq, queue, state, rules in expired:
+        cancel_waiting(transaction, seq, queue, state, rules, wall, EXPIRED, keeping)
+    lanes = set()
+    for seq, lane, queue, rules, due in transaction.execute(sql.DUE, (steady, _AT_ONCE)).fetchall():
+        place = rank(due, read_rules(rules).priority)
+        if transaction.execute(sql.RELEASE, (place, wall, seq)).rowcount:
+            transaction.moved(queue, sql.SCHEDULED, sql.READY)
+            lanes.add(lane)
+    return lanes
+
+
+def cancel_waiting(
+    transaction: Transaction,
+    seq: int,
+    queue: str,
+    state: int,
+    rules: bytes,
+    wall: float,
+    reason: str | None,
+    keeping: Keeping,
+) -> None:
+    ttl = read_rules(rules).result_ttl
+    gone_at = wall + (keeping.seconds if ttl is None else ttl)
+    if transaction.execute(sql.CANCEL_WAITING, (reason, wall, gone_at, seq)).rowcount:
+        transaction.moved(queue, state, sql.CANCELLED)

@@ -1,0 +1,219 @@
+"""Every statement of the SQLite store, named by what it is for, and the tables that they work on."""
+
+from __future__ import annotations
+
+# The states as they are kept. Outside, READY and SCHEDULED both read PENDING: delayed tasks are kept out of
+# the index that claims go through, which a hundred thousand of them would make ten times slower.
+READY, SCHEDULED, RUNNING, COMPLETED, FAILED, CANCELLED = range(6)
+
+VERSION = 1
+
+# `rank`: `ready_at` on the steady clock minus what the priority is worth; lowest first. `due`, `expires_at`
+# and `rank` are seconds of the steady clock of the boot that hypern_meta names; other times are wall-clock.
+SCHEMA = """
+CREATE TABLE hypern_meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_tasks (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    lane INTEGER NOT NULL,
+    queue TEXT NOT NULL,
+    rank REAL NOT NULL,
+    name TEXT NOT NULL,
+    func TEXT NOT NULL,
+    rules BLOB NOT NULL,
+    call BLOB NOT NULL,
+    due REAL,
+    expires_at REAL,
+    unique_key TEXT,
+    submitted_at REAL NOT NULL,
+    ready_at REAL NOT NULL,
+    started_at REAL NOT NULL DEFAULT 0,
+    finished_at REAL NOT NULL DEFAULT 0,
+    gone_at REAL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    fence INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0,
+    placed INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    result BLOB,
+    result_omitted TEXT,
+    error TEXT,
+    traceback TEXT,
+    reason TEXT,
+    progress BLOB
+) STRICT;
+CREATE UNIQUE INDEX hypern_tasks_id ON hypern_tasks (id);
+CREATE INDEX hypern_tasks_ready ON hypern_tasks (lane, queue, rank, seq) WHERE state = 0;
+CREATE INDEX hypern_tasks_scheduled ON hypern_tasks (due, seq) WHERE state = 1;
+CREATE INDEX hypern_tasks_expiring ON hypern_tasks (expires_at)
+    WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2;
+CREATE INDEX hypern_tasks_running ON hypern_tasks (owner, queue) WHERE state = 2;
+CREATE INDEX hypern_tasks_ended ON hypern_tasks (gone_at) WHERE state > 2;
+CREATE INDEX hypern_tasks_unique ON hypern_tasks (unique_key) WHERE unique_key IS NOT NULL;
+CREATE TABLE hypern_attempts (
+    task INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    finished_at REAL NOT NULL,
+    error TEXT NOT NULL,
+    traceback TEXT
+) STRICT;
+CREATE INDEX hypern_attempts_task ON hypern_attempts (task);
+CREATE TABLE hypern_queues (
+    name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, most INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_counts (
+    queue TEXT NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (queue, state)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_places (name TEXT PRIMARY KEY, moment REAL NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'hypern_meta'"
+GET_META = "SELECT value FROM hypern_meta WHERE key = ?"
+SET_META = "INSERT INTO hypern_meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
+# After a reboot the steady clock begins anew.
+SHIFT_SCHEDULED = "UPDATE hypern_tasks SET due = due + ?1 WHERE state = 1"
+SHIFT_READY = "UPDATE hypern_tasks SET rank = rank + ?1 WHERE state IN (0, 2)"
+SHIFT_EXPIRING = (
+    "UPDATE hypern_tasks SET expires_at = expires_at + ?1 WHERE expires_at IS NOT NULL AND state < 3"
+)
+FORGET_PLACES = "DELETE FROM hypern_places"
+
+ADD = """
+INSERT INTO hypern_tasks (
+    id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at, ready_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+"""
+HOLDER = """
+SELECT id, state, rules, submitted_at FROM hypern_tasks WHERE unique_key = ? ORDER BY seq DESC LIMIT 1
+"""
+PENDING_NUMBER = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state < 2"
+KNOWN_QUEUE = "INSERT INTO hypern_queues (name) VALUES (?) ON CONFLICT DO NOTHING"
+ADD_COUNT = """
+INSERT INTO hypern_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
+"""
+
+# Which queues may give something, with the room that their limit leaves.
+OPEN_QUEUES = """
+SELECT name, CASE WHEN most IS NULL THEN NULL ELSE most - (
+    SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE queue = name AND state = 2
+) END FROM hypern_queues WHERE paused = 0
+"""
+FIRST_READY = """
+SELECT seq, rank FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? ORDER BY rank, seq LIMIT ?
+"""
+FIRST_KNOWN = """
+SELECT seq, rank FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ?
+    AND func NOT IN (SELECT value FROM json_each(?)) ORDER BY rank, seq LIMIT ?
+"""
+_COLUMNS = """
+    seq, id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key, attempt,
+    fence, lost, placed, cancel_requested, queue
+"""
+CLAIM = f"""
+UPDATE hypern_tasks SET state = 2, owner = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
+WHERE seq = ? AND state = 0 RETURNING {_COLUMNS}
+"""
+IS_READY = "SELECT 1 FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? LIMIT 1"
+IS_KNOWN_READY = """
+SELECT 1 FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ?
+    AND func NOT IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+
+# Each of these ends a claim, and so is refused unless that very claim stands.
+_MINE = "WHERE seq = ? AND state = 2 AND fence = ? AND owner = ?"
+COMPLETE = f"""
+UPDATE hypern_tasks SET state = 3, result = ?, result_omitted = ?, attempt = ?, started_at = ?,
+    finished_at = ?, gone_at = ?, owner = NULL {_MINE}
+"""
+FAIL = f"""
+UPDATE hypern_tasks SET state = 4, error = ?, traceback = ?, attempt = ?, started_at = ?, finished_at = ?,
+    gone_at = ?, owner = NULL {_MINE}
+"""
+GIVE_WAY = f"""
+UPDATE hypern_tasks SET state = 5, reason = ?, attempt = ?, started_at = ?, finished_at = ?, gone_at = ?,
+    owner = NULL {_MINE}
+"""
+TRY_AGAIN = f"""
+UPDATE hypern_tasks SET state = 1, error = ?, traceback = ?, attempt = ?, started_at = ?, due = ?,
+    progress = NULL, owner = NULL, placed = 0 {_MINE}
+"""
+PUT_BACK = f"""
+UPDATE hypern_tasks SET state = 1, due = ?, placed = 1, attempt = attempt - 1, owner = NULL {_MINE}
+"""
+UNPLACE = f"UPDATE hypern_tasks SET placed = 0 {_MINE}"
+GIVE_BACK = f"UPDATE hypern_tasks SET state = 0, attempt = attempt - 1, owner = NULL {_MINE}"
+# For one that still runs here though this process ends: whoever finds its owner dead adds one to both.
+WILL_BE_LEFT = f"UPDATE hypern_tasks SET attempt = attempt - 1, lost = lost - 1 {_MINE}"
+REPORT = f"UPDATE hypern_tasks SET progress = ? {_MINE}"
+REMEMBER = "INSERT INTO hypern_attempts VALUES (?, ?, ?, ?, ?, ?)"
+FORGET_OLD_ATTEMPTS = "DELETE FROM hypern_attempts WHERE task = ? AND number <= ?"
+
+PLACE = "SELECT moment FROM hypern_places WHERE name = ?"
+SET_PLACE = "INSERT INTO hypern_places VALUES (?, ?) ON CONFLICT DO UPDATE SET moment = excluded.moment"
+
+CANCEL_WAITING = """
+UPDATE hypern_tasks SET state = 5, reason = ?, finished_at = ?, gone_at = ? WHERE seq = ? AND state < 2
+"""
+REQUEST_CANCEL = "UPDATE hypern_tasks SET cancel_requested = 1 WHERE seq = ? AND state = 2"
+STATE_OF = "SELECT seq, state, queue, rules FROM hypern_tasks WHERE id = ?"
+CANCEL_REQUESTS = "SELECT id FROM hypern_tasks WHERE state = 2 AND owner = ? AND cancel_requested = 1"
+
+DUE = """
+SELECT seq, lane, queue, rules, due FROM hypern_tasks WHERE state = 1 AND due <= ? ORDER BY due, seq LIMIT ?
+"""
+RELEASE = "UPDATE hypern_tasks SET state = 0, due = NULL, rank = ?, ready_at = ? WHERE seq = ? AND state = 1"
+EXPIRED = """
+SELECT seq, queue, state, rules FROM hypern_tasks
+WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2 AND expires_at <= ? LIMIT ?
+"""
+NEXT_DUE = "SELECT min(due) FROM hypern_tasks WHERE state = 1"
+NEXT_EXPIRY = """
+SELECT min(expires_at) FROM hypern_tasks WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2
+"""
+
+GONE = "SELECT seq, queue, state FROM hypern_tasks WHERE state > 2 AND gone_at <= ? ORDER BY gone_at LIMIT ?"
+OLDEST_ENDED = "SELECT seq, queue, state FROM hypern_tasks WHERE state > 2 ORDER BY gone_at LIMIT ?"
+FORGET = "DELETE FROM hypern_tasks WHERE seq = ?"
+FORGET_ATTEMPTS = "DELETE FROM hypern_attempts WHERE task = ?"
+
+OWNERS = "SELECT DISTINCT owner FROM hypern_tasks WHERE state = 2 AND owner IS NOT NULL"
+OWNED = f"SELECT {_COLUMNS}, started_at FROM hypern_tasks WHERE state = 2 AND owner = ? ORDER BY seq"
+RESCUE = """
+UPDATE hypern_tasks SET state = 0, attempt = ?, lost = ?, owner = NULL, error = ?
+WHERE seq = ? AND state = 2 AND fence = ? AND owner = ?
+"""
+LOSE = """
+UPDATE hypern_tasks SET state = 4, lost = ?, error = ?, finished_at = ?, gone_at = ?, owner = NULL
+WHERE seq = ? AND state = 2 AND fence = ? AND owner = ?
+"""
+LOSE_CANCELLED = """
+UPDATE hypern_tasks SET state = 5, reason = ?, finished_at = ?, gone_at = ?, owner = NULL
+WHERE seq = ? AND state = 2 AND fence = ? AND owner = ?
+"""
+
+VIEW = f"""
+SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress
+FROM hypern_tasks
+"""
+ATTEMPTS = """
+SELECT number, started_at, finished_at, error, traceback FROM hypern_attempts WHERE task = ? ORDER BY rowid
+"""
+COUNT = "SELECT state, sum(number) FROM hypern_counts GROUP BY state"
+COUNT_QUEUES = "SELECT queue, state, number FROM hypern_counts"
+QUEUES = "SELECT name, paused, most FROM hypern_queues ORDER BY name"
+SET_PAUSED = """
+INSERT INTO hypern_queues (name, paused) VALUES (?, ?) ON CONFLICT DO UPDATE SET paused = excluded.paused
+"""
+SET_LIMIT = """
+INSERT INTO hypern_queues (name, most) VALUES (?, ?) ON CONFLICT DO UPDATE SET most = excluded.most
+"""
+PLACE_IN_LINE = "SELECT lane, queue, rank, seq FROM hypern_tasks WHERE id = ? AND state = 0"
+AHEAD = """
+SELECT count(*) FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? AND (rank, seq) < (?, ?)
+"""
+IS_DUE = "SELECT 1 FROM hypern_tasks WHERE state = 1 AND due <= ? LIMIT 1"
+DATA_VERSION = "PRAGMA data_version"

@@ -1,0 +1,312 @@
+"""The store in a SQLite file: each verb, and whose work it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from hypern.errors import QueueUnavailable, SubmitUncertain
+from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
+from hypern.stores.base import Cancellation, Listener, QueueState, Store
+from hypern.stores.pace import place
+from hypern.stores.sqlite import adding, looking, scheduling
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.address import Address
+from hypern.stores.sqlite.checkpoints import Checkpoints
+from hypern.stores.sqlite.claims import AHEAD
+from hypern.stores.sqlite.database import Database
+from hypern.stores.sqlite.endings import Keeping, forget, forget_surplus
+from hypern.stores.sqlite.hands import Hands
+from hypern.stores.sqlite.liveness import About
+from hypern.stores.sqlite.neighbours import Neighbours
+from hypern.stores.sqlite.readers import Readers
+from hypern.stores.sqlite.rows import LANES, encode_progress, read_progress, to_row
+from hypern.stores.sqlite.watch import Watch
+from hypern.stores.sqlite.writer import Transaction, Uncertain, Writer
+
+logger = logging.getLogger("hypern.tasks")
+
+_FORGET_AT_ONCE = 500
+
+
+class SQLiteStore(Store):
+    """`capacity`: the most tasks that may be PENDING, None: any number. `keep`, `keep_seconds`: ended tasks
+    are kept at most this many (None: all) and this long. `ahead`: seconds' worth of short tasks that are
+    claimed together.
+
+    Raises StoreUnusable where the file cannot be used, having changed nothing.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        address: Address,
+        capacity: int | None = None,
+        keep: int | None = None,
+        keep_seconds: float = 7 * 86400.0,
+        ahead: float = AHEAD,
+    ) -> None:
+        self._capacity = capacity
+        self._keeping = Keeping(keep_seconds, keep)
+        self._database = Database(address)
+        self._writer = Writer(self._database)
+        self._readers = Readers(self._database)
+        self._neighbours = Neighbours(address)
+        self._checkpoints = Checkpoints(self._database, self._writer)
+        self._hands = Hands(self._writer, self._neighbours, self._keeping, ahead)
+        self._watch = Watch(
+            self._database,
+            self._writer,
+            self._readers,
+            self._hands,
+            self._neighbours,
+            self._checkpoints,
+            self.rescue,
+        )
+        self._known_queues: set[str] = set()
+        self._is_closed = False
+
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
+        self._neighbours.serve(workers, queues)
+        self._hands.serve(workers, queues)
+
+    def attach(self, listener: Listener) -> None:
+        self._hands.listener = listener
+
+    # -- submit ------------------------------------------------------------------------------------
+
+    def add(self, record: TaskRecord) -> str | None:
+        work = self._adding(record)
+        try:
+            standing: str | None = self._writer.run(work)
+        except Uncertain as error:
+            raise SubmitUncertain(record.id, str(error)) from error
+        self._added(record)
+        return standing
+
+    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
+        try:
+            work = self._adding(record)
+        except Exception as error:
+            done(None, error)
+            return
+
+        def then(standing: str | None, error: BaseException | None) -> None:
+            if isinstance(error, Uncertain):
+                error = SubmitUncertain(record.id, str(error))
+            if error is None:
+                self._added(record)
+            done(standing, error)
+
+        self._writer.post(work, then)
+
+    def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
+        rows = [to_row(record, self._database.offset) for record in records]
+        try:
+            standing: list[str | None] = self._writer.run(
+                lambda transaction: adding.add_many(transaction, records, rows, self._capacity)
+            )
+        except Uncertain as error:
+            raise SubmitUncertain(records[0].id, str(error)) from error
+        for record in records:
+            self._added(record)
+        return standing
+
+    def _adding(self, record: TaskRecord) -> Callable[[Transaction], str | None]:
+        row = to_row(record, self._database.offset)
+        new_queue = record.spec.queue not in self._known_queues
+        return lambda transaction: adding.add(transaction, record, row, self._capacity, new_queue)
+
+    def _added(self, record: TaskRecord) -> None:
+        self._known_queues.add(record.spec.queue)
+        if record.due is None:
+            self._hands.reserve(record.spec.lane).may_have_more = True
+
+    # -- claim, finish -----------------------------------------------------------------------------
+
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        return self._hands.claim(lane, wall)
+
+    def has_ready(self, lane: Lane) -> bool:
+        reserve = self._hands.reserve(lane)
+        return reserve.may_have_more or bool(reserve.rows)
+
+    def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
+        rate = record.spec.rules.rate
+        claim = self._hands.current(record.id, fence)
+        if rate is None or claim is None:
+            return True
+        mine = (claim.seq, fence, self._neighbours.presence().incarnation)
+
+        def work(transaction: Transaction) -> float | None:
+            if claim.placed:
+                transaction.execute(sql.UNPLACE, mine)
+                return None
+            last = transaction.execute(sql.PLACE, (record.name,)).fetchone()
+            moment = place(None if last is None else last[0], rate, steady)
+            transaction.execute(sql.SET_PLACE, (record.name, moment))
+            if moment <= steady:
+                return None
+            if transaction.execute(sql.PUT_BACK, (moment, *mine)).rowcount:
+                transaction.moved(claim.queue, sql.RUNNING, sql.SCHEDULED)
+            return moment
+
+        moment = self._writer.run(work, durable=False)
+        if moment is None:
+            return True
+        self._hands.drop(claim)
+        record.due = moment
+        return False
+
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
+        return self._hands.finish(record, fence, ending, wall)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
+        return self._hands.report(record, fence, encode_progress(progress))
+
+    def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
+        def work(transaction: Transaction) -> Cancellation | None:
+            found = transaction.execute(sql.STATE_OF, (task_id,)).fetchone()
+            if found is None or found[1] > sql.RUNNING:
+                return None
+            seq, state, queue, rules = found
+            if state == sql.RUNNING:
+                transaction.execute(sql.REQUEST_CANCEL, (seq,))
+                return Cancellation.REQUESTED
+            scheduling.cancel_waiting(transaction, seq, queue, state, rules, wall, reason, self._keeping)
+            return Cancellation.DONE
+
+        found: Cancellation | None = self._writer.run(work)
+        if found is Cancellation.REQUESTED:
+            self._hands.cancel_requested([task_id])
+        return found
+
+    # -- delays, retention -------------------------------------------------------------------------
+
+    def release(self, steady: float, wall: float) -> Collection[Lane]:
+        due = self.next_due()
+        if due is None or due > steady:
+            return ()
+        numbers: set[int] = self._writer.run(
+            lambda transaction: scheduling.release(transaction, steady, wall, self._keeping), durable=False
+        )
+        lanes = [LANES[number] for number in numbers]
+        for lane in lanes:
+            self._hands.reserve(lane).may_have_more = True
+        return lanes
+
+    def next_due(self) -> float | None:
+        with self._readers.reading() as connection:
+            return looking.next_due(connection)
+
+    def prune(self, wall: float) -> int:
+        def work(transaction: Transaction) -> int:
+            gone = forget(transaction, transaction.execute(sql.GONE, (wall, _FORGET_AT_ONCE)).fetchall())
+            if self._keeping.number is not None:
+                gone += forget_surplus(transaction, self._keeping.number, _FORGET_AT_ONCE)
+            return gone
+
+        with self._readers.reading() as connection:
+            is_due = connection.execute(sql.GONE, (wall, 1)).fetchone() is not None
+        if not is_due and self._keeping.number is None:
+            return 0
+        forgotten = 0
+        while True:
+            number: int = self._writer.run(work, durable=False)
+            forgotten += number
+            if number < _FORGET_AT_ONCE:
+                return forgotten
+
+    # -- look up -----------------------------------------------------------------------------------
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        with self._readers.reading() as connection:
+            record = looking.get(connection, task_id)
+        said = self._hands.latest_progress(task_id)
+        if record is not None and said is not None and record.status is TaskStatus.RUNNING:
+            record.progress = read_progress(said)
+        return record
+
+    def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
+        with self._readers.reading() as connection:
+            return looking.find(connection, statuses)
+
+    def count(self) -> dict[TaskStatus, int]:
+        with self._readers.reading() as connection:
+            return looking.count(connection)
+
+    def idle(self, steady: float) -> bool:
+        if self._hands.are_busy() or self._writer.has_waiting():
+            return False
+        with self._readers.reading() as connection:
+            if connection.execute(sql.IS_DUE, (steady,)).fetchone() is not None:
+                return False
+            return not any(self._hands.finds_ready(connection, lane) for lane in Lane)
+
+    def queues(self) -> list[QueueState]:
+        with self._readers.reading() as connection:
+            return looking.queues(connection)
+
+    def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
+        def work(transaction: Transaction) -> None:
+            if paused is not None:
+                transaction.execute(sql.SET_PAUSED, (name, int(paused)))
+            if limit is not None:
+                transaction.execute(sql.SET_LIMIT, (name, limit or None))
+
+        self._writer.run(work)
+        self._hands.look_again()
+
+    def ahead(self, record: TaskRecord) -> int:
+        with self._readers.reading() as connection:
+            return looking.ahead(connection, record.id)
+
+    # -- other processes ---------------------------------------------------------------------------
+
+    def watch(self, steady: float, wall: float) -> float | None:
+        return self._watch.look(steady, wall)
+
+    def rescue(self, steady: float, wall: float) -> int:
+        number, lanes = self._neighbours.rescue(self._readers, self._writer, wall, self._keeping)
+        if lanes:
+            self._hands.look_again()
+        return number
+
+    def workers(self) -> dict[str, About | None]:
+        """Who runs tasks of this file now, by incarnation."""
+        return self._neighbours.living()
+
+    def is_busy(self) -> bool:
+        return self._hands.are_busy()
+
+    def let_go(self) -> None:
+        self._hands.let_go()
+
+    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
+        return self._hands.give_back(still_running)
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._writer.close(time.monotonic() + 1.0)
+        try:
+            self._checkpoints.make()
+        except QueueUnavailable:
+            logger.warning("the task store could not be tidied up when it was closed", exc_info=True)
+        self._neighbours.leave()
+        self._checkpoints.close()
+        self._watch.close()
+        self._readers.close()
+        self._database.close()
+
+    def leave_to_the_parent(self) -> None:
+        self._neighbours.leave_to_the_parent()
+        self._database.leave_to_the_parent(
+            self._readers.connections(), self._checkpoints.connection(), self._watch.connection(), self
+        )

@@ -1,0 +1,85 @@
+"""The arguments of a task come back as what they were, or are refused by name."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.codec.comparing import shape
+from tests.codec.samples import Box, Colour, Row
+from tests.codec.test_values import ANY
+
+from hypern.codec.calls import dump_call, load_call
+from hypern.codec.plain import MAX_DEPTH
+from hypern.errors import CorruptData, NotSerializable, TaskTooLarge
+
+CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    ((1, "a", None), {"x": [1.5]}),
+    ((date(2026, 1, 2),), {}),
+    ((), {"when": date(2026, 1, 2)}),
+    (((1, 2), {"$": 1}), {"$": 1, "v": {2}}),
+    ((), {"$": 1}),
+    (tuple(range(100)), {str(n): n for n in range(100)}),
+    ((Box(Colour.RED),), {"args": (), "kwargs": {}}),
+]
+
+
+@pytest.mark.parametrize(("args", "kwargs"), CALLS)
+def test_a_call_comes_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Arguments by place in a tuple, arguments by name in a dict."""
+    assert shape(load_call(dump_call(args, kwargs))) == shape((args, kwargs))
+
+
+@given(
+    st.lists(ANY, max_size=3).map(tuple), st.dictionaries(st.sampled_from(["a", "$", "é"]), ANY, max_size=3)
+)
+def test_any_call_comes_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Whatever the arguments are."""
+    assert shape(load_call(dump_call(args, kwargs, limit=10_000_000))) == shape((args, kwargs))
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "path"),
+    [
+        ((1, {"when": Row()}), {}, "args[1]['when']"),
+        ((), {"a": 1, "x": Row()}, "kwargs['x']"),
+        (((Row(),),), {}, "args[0][0]"),
+        ((), {"x": {"y": float("nan")}}, "kwargs['x']['y']"),
+    ],
+)
+def test_an_argument_that_cannot_be_stored_is_named(args: Any, kwargs: Any, path: str) -> None:
+    """By its place or by its name."""
+    with pytest.raises(NotSerializable) as caught:
+        dump_call(args, kwargs)
+    assert caught.value.path == path
+
+
+def test_all_arguments_together_are_limited() -> None:
+    """Half and half is as much as one whole."""
+    with pytest.raises(TaskTooLarge):
+        dump_call(("x" * 600,), {"y": "y" * 600}, limit=1000)
+    with pytest.raises(TaskTooLarge):
+        dump_call(("x" * 600, ()), {"y": "y" * 600}, limit=1000)
+
+
+def test_an_argument_may_be_as_deep_as_a_result() -> None:
+    """That it stands among others does not count; one more is too deep."""
+    value: Any = []
+    for _ in range(MAX_DEPTH - 1):
+        value = [value]
+    assert load_call(dump_call((value,), {"x": value})) == ((value,), {"x": value})
+    with pytest.raises(NotSerializable, match="nested"):
+        dump_call(([value],), {})
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"[{},[]]", b"[[],[]]", b'[[],{"a":1},2]', b'{"$":1}', b"1"]
+)
+def test_what_is_no_call_is_refused(data: bytes) -> None:
+    """Values that are no arguments are damaged data."""
+    with pytest.raises(CorruptData):
+        load_call(data)
