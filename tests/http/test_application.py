@@ -161,6 +161,36 @@ def test_below_a_path_of_another_app() -> None:
     assert client.get("/hypern/nothing").status_code == 404
 
 
+@pytest.mark.parametrize("base", ["/api", "/café", "/a b", "/a/b"])
+@pytest.mark.parametrize("sends_root", [True, False])
+def test_below_a_path_with_any_letters(base: str, sends_root: bool) -> None:
+    """The place of the mount is found in the path as sent, however it is spelt there, or is not there."""
+    app = WebApp()
+    app.get("/tasks/:id")(lambda req, res, ctx: {"id": req.param("id")})
+    seen: list[Any] = []
+
+    async def between(scope: Any, receive: Any, send: Any) -> None:
+        if not sends_root:
+            scope = {**scope, "raw_path": scope["raw_path"][scope["raw_path"].index(b"/tasks") :]}
+        seen.append(scope["raw_path"])
+        await app(scope, receive, send)
+
+    client = TestClient(Starlette(routes=[Mount(base, app=between)]))
+    assert client.get(f"{base}/tasks/a%2F%C3%A9").json() == {"id": "a/é"}
+    escaped = "".join(f"%{byte:02x}" for byte in base[1:].encode() if byte != 0x2F)
+    if "/" not in base[1:]:
+        assert client.get(f"/{escaped}/tasks/a%2Fb%20c").json() == {"id": "a/b c"}
+
+
+def test_a_path_that_only_begins_like_the_mount_is_not_below_it() -> None:
+    """`/apix/tasks` has nothing to do with `/api`."""
+    app = WebApp()
+    app.get("/tasks")(lambda req, res, ctx: "tasks")
+    client = TestClient(app, root_path="/api")
+    assert client.get("/api/tasks").text == "tasks"
+    assert client.get("/apix/tasks").status_code == 404
+
+
 def test_below_asgi_middlewares() -> None:
     """The route and handler are in the scope for those that name requests by them."""
     app = WebApp()

@@ -90,6 +90,7 @@ MALFORMED = {
     "a negative length": head(b"Content-Length: -1"),
     "an empty length": head(b"Content-Length: "),
     "a huge length": head(b"Content-Length: 99999999999999999999999"),
+    "two hosts": head(b"Host: other", b"Content-Length: 0"),
     "space before the colon": head(b"Content-Length : 0"),
     "an obsolete line fold": head(b"X-A: b", b" c", b"Content-Length: 0"),
     "NUL in a header": head(b"X-A: b\x00c", b"Content-Length: 0"),

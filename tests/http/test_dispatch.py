@@ -73,7 +73,7 @@ def test_a_request_is_gone_when_it_is_answered(
     method: str, path: str, with_middleware: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No circle of references keeps it, and so its connection, until the garbage collector comes."""
-    monkeypatch.setattr("hypern.http.failures.logger.disabled", True)  # pytest keeps what is logged
+    monkeypatch.setattr("hypern.http.logs.logger.disabled", True)  # pytest keeps what is logged
     app = WebApp()
     if with_middleware:
         app.use(pass_on)

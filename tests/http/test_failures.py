@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from hypern.errors import Conflict, HTTPException, MethodNotAllowed, NotFound, ServiceUnavailable
 from hypern.http.application import WebApp
+from hypern.http.middleware import Cors
 
 
 def app_raising(error: BaseException, **settings: Any) -> WebApp:
@@ -280,3 +281,32 @@ def test_deep_recursion_is_an_error_like_others() -> None:
 
     assert TestClient(app).get("/").status_code == 500
     assert sys.getrecursionlimit() >= 1000
+
+
+def test_an_error_handler_may_be_async_behind_a_plain_function() -> None:
+    """What it returns is awaited, as a handler's is."""
+    app = app_raising(ZeroDivisionError())
+
+    async def answers(req: Any, res: Any, error: Any) -> None:
+        res.status(422).text("told")
+
+    app.register_error_handler(ZeroDivisionError, lambda req, res, error: answers(req, res, error))
+    reply = TestClient(app).get("/plain")
+    assert (reply.status_code, reply.text) == (422, "told")
+
+
+@pytest.mark.parametrize("second", [Conflict("translated"), ValueError("broken")])
+def test_headers_of_middlewares_stay_when_an_error_handler_fails(second: Exception) -> None:
+    """Also where it raises another answer: a page of another origin has to be able to read it."""
+    app = app_raising(ZeroDivisionError())
+    app.use(Cors(["https://page.example"]))
+
+    @app.errorhandler(ZeroDivisionError)
+    def translate(req: Any, res: Any, error: Any) -> None:
+        res.header("X-Half", "done")
+        raise second
+
+    reply = TestClient(app).get("/plain", headers={"Origin": "https://page.example"})
+    assert reply.status_code in (409, 500)
+    assert reply.headers["access-control-allow-origin"] == "https://page.example"
+    assert "x-half" not in reply.headers

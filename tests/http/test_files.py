@@ -40,6 +40,7 @@ def client(root: Path) -> TestClient:
     app.static("/files", root)
     app.static("/bare", root, index=None)
 
+    @app.post("/send")
     @app.get("/send")
     def send(req: Any, res: Any, ctx: Any) -> None:
         res.header("X-Own", "1").cookie("a", "1").send_file(root / "a.txt")
@@ -86,6 +87,33 @@ def test_a_copy_that_is_still_good_is_not_sent_again(client: TestClient) -> None
         assert reply.headers["x-own"] == "1"
     assert client.head("/send", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     assert client.get("/send", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_only_reading_can_find_a_copy_still_good(client: TestClient) -> None:
+    """Another method made something: its answer is sent, whatever the client holds."""
+    etag = client.get("/send").headers["etag"]
+    assert client.post("/send", headers={"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_a_status_without_a_body_has_no_file(client: TestClient, root: Path, status: int) -> None:
+    """Neither its bytes nor its length and type."""
+    app = WebApp()
+    app.get("/")(lambda req, res, ctx: res.status(status).send_file(root / "a.txt"))
+    reply = TestClient(app).get("/")
+    assert (reply.status_code, reply.content) == (status, b"")
+    assert {"content-length", "content-type"}.isdisjoint(reply.headers)
+
+
+def test_a_file_that_may_not_be_read_is_a_500(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found out before a part of the answer has been sent."""
+
+    def refuse(*arguments: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("hypern.http.files.open", refuse, raising=False)
+    reply = client.get("/send")
+    assert (reply.status_code, reply.json()["message"]) == (500, "Internal Server Error")
 
 
 def test_a_changed_file_has_another_etag(client: TestClient, root: Path) -> None:
@@ -150,6 +178,28 @@ def test_a_directory_of_files(client: TestClient) -> None:
     assert client.get("/files/inside.txt").text == "0123456789"
     assert client.get("/bare/sub").status_code == 404
     assert client.get("/files/a.txt").headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("/files", "./files/"),
+        ("/files/sub", "./sub/"),
+        ("/files/sub?a=%C3%A9&b", "./sub/?a=%C3%A9&b"),
+        ("/files/%73ub", "./%73ub/"),
+        ("/files//sub", "./sub/"),
+        ("/files/x:%20y", "./x:%20y/"),
+    ],
+)
+def test_a_directorys_page_is_asked_for_with_a_slash(
+    client: TestClient, root: Path, asked: str, told: str
+) -> None:
+    """Else the links in it would lead beside the directory. The way there is relative, to this host alone."""
+    (root / "x: y").mkdir()
+    (root / "x: y" / "index.html").write_text("<p>odd</p>")
+    reply = client.get(asked, follow_redirects=False)
+    assert (reply.status_code, reply.headers["location"]) == (302, told)
+    assert client.get(asked).text.startswith("<p>")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 import time
 import uuid
 from collections import OrderedDict, UserDict
@@ -31,7 +32,7 @@ from hypern.http.jsons import decode_json, encode_json
         (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
         (b'{"a": 1, "a": 2, "b": "\\u003a"}', "'a' stands twice"),
         (b'{"a": 1, "a": 2, "b": "\\u003A"}', "'a' stands twice"),
-        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{"a": "\xff"}', "not UTF-8 (byte 7)"),
         ('{"a": 1}'.encode("utf-16"), "byte 0"),
         (b"\xef\xbb\xbf{}", "byte 0"),
         (b"9" * 5000, "out of range"),
@@ -166,3 +167,11 @@ def test_a_value_that_contains_itself_is_an_error() -> None:
     value.append(value)
     with pytest.raises(ValueError, match="contains itself"):
         encode_json(value)
+
+
+@pytest.mark.parametrize("key", [None, (1, 2)])
+def test_what_cannot_be_a_key_is_named(key: Any) -> None:
+    """As a value the same would do."""
+    with pytest.raises(TypeError, match=re.escape(f"{key!r} cannot be a key")):
+        encode_json({key: 1})
+    assert encode_json([key])

@@ -13,6 +13,7 @@ from hypern.errors import ConfigurationError
 from hypern.http import middleware as built_in
 from hypern.http.application import WebApp
 from hypern.http.middleware import Compression, Cors, RateLimit, RequestId, SecurityHeaders, Timeout
+from hypern.http.response import Response
 
 
 def app_with(*middlewares: Any) -> WebApp:
@@ -286,6 +287,8 @@ def test_an_impossible_rate_limit_is_refused(settings: dict[str, Any]) -> None:
         ("gzip", True),
         ("br, gzip;q=0.5", True),
         ("*", True),
+        ("*;q=0, gzip", True),
+        ("*, gzip;q=0", False),
         ("gzip;q=0", False),
         ("gzip;q=0.0", False),
         ("br", False),
@@ -319,3 +322,63 @@ def test_what_is_not_compressed() -> None:
     reply = client.get("/big")
     assert (reply.headers["content-encoding"], reply.headers["etag"]) == ("gzip", 'W/"v1"')
     assert reply.json() == ["x" * 100_000]
+
+
+def plainly(middleware: Any) -> Any:
+    def inner(req: Any, res: Any, ctx: Any, next: Any) -> Any:
+        return middleware(req, res, ctx, next)
+
+    return inner
+
+
+def test_an_async_middleware_behind_a_plain_function() -> None:
+    """What it returns is awaited, and its `await next()` runs the rest, once."""
+    calls: list[str] = []
+
+    async def around(req: Any, res: Any, ctx: Any, next: Any) -> None:
+        calls.append("before")
+        await next()
+        calls.append(f"after {res.status_code}")
+
+    app = app_with(plainly(around))
+    app.get("/calls")(lambda req, res, ctx: calls.append("handler") or res.status(201))
+    assert TestClient(app).get("/calls").status_code == 201
+    assert calls == ["before", "handler", "after 201"]
+
+
+def test_a_plain_middleware_may_return_what_next_gives() -> None:
+    """`return next()`, as one writes it elsewhere, goes on once."""
+    app = app_with(lambda req, res, ctx, next: next())
+    calls: list[int] = []
+    app.get("/calls")(lambda req, res, ctx: calls.append(1))
+    assert TestClient(app).get("/calls").status_code == 204
+    assert calls == [1]
+
+
+def test_headers_of_middlewares_stay_on_a_response_that_is_returned() -> None:
+    """It was made without them; where both set one, its own wins, and cookies add up."""
+
+    async def before(req: Any, res: Any, ctx: Any, next: Any) -> None:
+        res.header("X-Both", "outer").cookie("outer", "1")
+        await next()
+
+    app = app_with(Cors(["https://page.example"]), before)
+
+    @app.get("/returned")
+    def handler(req: Any, res: Any, ctx: Any) -> Response:
+        return Response().status(201).header("X-Both", "own").cookie("own", "1").json([])
+
+    reply = TestClient(app).get("/returned", headers={"Origin": "https://page.example"})
+    assert (reply.status_code, reply.json()) == (201, [])
+    assert reply.headers["access-control-allow-origin"] == "https://page.example"
+    assert reply.headers["x-both"] == "own"
+    assert [line.partition(";")[0] for line in reply.headers.get_list("set-cookie")] == ["outer=1", "own=1"]
+
+
+@pytest.mark.parametrize(
+    "setting", ["allowed_origins", "allowed_methods", "allowed_headers", "expose_headers"]
+)
+def test_a_list_is_not_a_text(setting: str) -> None:
+    """The letters of a text are no list of headers."""
+    with pytest.raises(ConfigurationError, match=setting):
+        Cors(**{setting: "X-Total"})  # type: ignore[arg-type]

@@ -58,6 +58,16 @@ def test_an_impossible_query_is_the_clients_fault(query: str) -> None:
         request(query=query).query("a")
 
 
+def test_a_query_that_was_not_escaped() -> None:
+    """curl sends letters as they are: UTF-8 is read, and shown escaped; anything else is a 400."""
+    req = request(query="q=é&r=%C3%A9%26".encode().decode("latin-1"))
+    assert (req.query("q"), req.query("r")) == ("é", "é&")
+    assert req.query_string == "q=%C3%A9&r=%C3%A9%26"
+    assert req.url == "http://127.0.0.1:3000/?q=%C3%A9&r=%C3%A9%26"
+    with pytest.raises(BadRequest):
+        request(query="q=\xe9").query("q")
+
+
 def test_headers_have_no_case() -> None:
     """Any spelling finds them; repeated ones are joined, cookies by semicolons."""
     req = request(headers=[("X-A", "1"), ("x-a", "2"), ("Cookie", "a=1"), ("Cookie", "b=2")])
@@ -115,6 +125,12 @@ def test_forwarded_headers_of_trusted_proxies_are_believed() -> None:
     assert req.ip == "198.51.100.9"
     assert req.ips() == ["198.51.100.9", "10.0.0.2", "10.0.0.1"]
     assert (req.protocol, req.secure, req.hostname) == ("https", True, "shop.example")
+
+
+def test_a_trusted_proxy_on_a_socket_for_both_kinds_of_addresses() -> None:
+    """Its IPv4 address comes dressed as one of IPv6, and is the same."""
+    req = request(headers=FORWARDED, trusted=("10.0.0.0/8",), client=("::ffff:10.0.0.1", 5))
+    assert req.ip == "198.51.100.9"
 
 
 def test_a_trusted_proxy_that_says_nothing_is_the_client() -> None:

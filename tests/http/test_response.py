@@ -185,6 +185,14 @@ def test_redirects() -> None:
         Response().redirect("/", 200)
 
 
+@pytest.mark.parametrize("name", ["__Host-session", "__Secure-session"])
+def test_cookies_with_a_prefix_are_secure(name: str) -> None:
+    """Browsers pass over one without it, also where it is to be forgotten."""
+    for res in (Response().cookie(name, "1"), Response().clear_cookie(name)):
+        assert "; Secure" in (res.get("Set-Cookie") or "")
+    assert "Secure" not in (Response().clear_cookie("session").get("Set-Cookie") or "")
+
+
 @pytest.mark.parametrize("status", [0, 100, 199, 600, 1000])
 def test_only_final_statuses_can_be_set(status: int) -> None:
     """Anything but 200 to 599 is an error at the call."""
@@ -230,6 +238,13 @@ def test_writing_piece_by_piece() -> None:
     """Pieces of text and bytes become one body."""
     res = Response().write("a").write(b"b").append_body("é")
     assert res.payload() == "abé".encode()
+
+
+@pytest.mark.parametrize("data", [5, None, ["a"], 10**12])
+def test_only_text_and_bytes_can_be_added(data: Any) -> None:
+    """A number is not so many zero bytes."""
+    with pytest.raises(TypeError, match="text or bytes"):
+        Response().write(data)
 
 
 def test_body_takes_bytes_only() -> None:

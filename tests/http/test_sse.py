@@ -34,7 +34,9 @@ def test_the_form_of_an_event(event: SSEEvent, expected: str) -> None:
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\rb", "a\x00b"])
 def test_an_event_cannot_be_forged(bad: str) -> None:
-    """Ids and names are one line."""
+    """Ids, names and times are one line."""
+    with pytest.raises(ValueError):
+        SSEEvent("x", retry=bad)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="one line"):
         SSEEvent("x", id=bad)
     with pytest.raises(ValueError, match="one line"):
@@ -194,3 +196,52 @@ def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> Non
         await asyncio.wait_for(client.request, 20)
 
     asyncio.run(main())
+
+
+def test_a_request_that_is_cancelled_closes_its_stream() -> None:
+    """Some servers tell of a client that has left in this way only."""
+    app = WebApp()
+    closed = threading.Semaphore(0)
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            closed.release()
+
+    app.get("/")(lambda req, res, ctx: res.sse(endless()))
+
+    async def cancel() -> bool:
+        client = Client(app)
+        await client.next()
+        await client.next()
+        client.request.cancel()
+        await asyncio.wait({client.request})
+        return client.request.cancelled() and closed.acquire(blocking=False)
+
+    assert asyncio.run(cancel())
+
+
+def test_an_end_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The client has got everything, and an end to it."""
+    app = WebApp()
+
+    class Failing:
+        def __init__(self) -> None:
+            self.left = [1]
+
+        def __aiter__(self) -> Failing:
+            return self
+
+        async def __anext__(self) -> int:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop()
+
+        async def aclose(self) -> None:
+            raise ValueError("broken end")
+
+    app.get("/")(lambda req, res, ctx: res.sse(Failing()))
+    assert TestClient(app).get("/").text == "data: 1\n\n"
+    assert "broken end" in caplog.text

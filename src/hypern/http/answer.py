@@ -8,8 +8,11 @@ from hypern.http.delivery import Source
 
 A = TypeVar("A", bound="Answer")
 
-_WITHOUT_BODY = frozenset({204, 205, 304})
+WITHOUT_BODY = frozenset({204, 205, 304})
+"""Statuses that are sent without a body, whatever the handler has set."""
+
 _EMPTY_LENGTH = (b"content-length", b"0")
+_SET_COOKIE = b"set-cookie"
 
 
 class Answer:
@@ -52,7 +55,7 @@ class Answer:
         """The header lines to send; with the length of the body in memory, if asked for."""
         status = self.status_code
         content_type = self._type or self._implied_type
-        if status in _WITHOUT_BODY:
+        if status in WITHOUT_BODY:
             return list(self._lines or ())
         lines: list[tuple[bytes, bytes]] = []
         if content_type is not None:
@@ -66,7 +69,7 @@ class Answer:
 
     def payload(self) -> bytes:
         """The body to send: none for a status that has none."""
-        return b"" if self._body is None or self._status in _WITHOUT_BODY else self._body
+        return b"" if self._body is None or self._status in WITHOUT_BODY else self._body
 
     def branch(self: A) -> A:
         """A copy that can be filled, and then taken over or dropped, without touching this one."""
@@ -79,6 +82,13 @@ class Answer:
         copy = type(self)()
         copy._lines = list(self._lines) if self._lines else None
         return copy
+
+    def follow(self, other: Answer) -> None:
+        """Become what `other` is, and keep the headers that it does not set: it was made without them."""
+        set_there = {name for name, _ in other._lines or ()}
+        kept = [line for line in self._lines or () if line[0] not in set_there or line[0] == _SET_COOKIE]
+        self.take(other)
+        self._lines = [*kept, *(self._lines or ())] or None
 
     def take(self, other: Answer) -> None:
         """Become what `other` is."""

@@ -47,10 +47,11 @@ class BodyReader:
     def expected_length(self, scope: Scope) -> int | None:
         """The length that the request announces; None if it does not say, as chunked ones do.
 
-        PayloadTooLarge or BadRequest for a length that is too large or ambiguous.
+        PayloadTooLarge or BadRequest for a length that is too large or ambiguous, and BadRequest for a
+        request with two Hosts, which two programs may understand as two different ones, too.
         """
         length: int | None = None
-        is_chunked = False
+        is_chunked = has_host = False
         for name, value in scope["headers"]:
             if name == b"content-length":
                 if not value.isdigit() or length not in (None, int(value[:20])):
@@ -58,6 +59,10 @@ class BodyReader:
                 length = int(value[:20])
             elif name == b"transfer-encoding":
                 is_chunked = True
+            elif name == b"host":
+                if has_host:
+                    raise BadRequest("A request cannot have more than one Host.", headers=_CLOSE)
+                has_host = True
         if is_chunked and length is not None:
             raise BadRequest(
                 "A request cannot have both Content-Length and Transfer-Encoding.", headers=_CLOSE

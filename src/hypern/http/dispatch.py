@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from hypern.errors import HTTPException, MethodNotAllowed, NotFound, ServiceUnavailable
+from hypern.http.answer import WITHOUT_BODY
 from hypern.http.asgi import Receive, Scope, Send
 from hypern.http.body import BodyReader
+from hypern.http.cancelling import is_from_outside
 from hypern.http.context import Context
 from hypern.http.delivery import Delivery, OpenStreams
 from hypern.http.failures import Failures, log_failure
@@ -74,7 +77,7 @@ class Dispatcher:
             res = res.headers_only() if compiled is not None and compiled.in_pipeline else Response()
             await self._failures.answer(error, req, res, compiled.handlers if compiled is not None else ())
         res.headers_sent = True
-        if res.source is not None:
+        if res.source is not None and res.status_code not in WITHOUT_BODY:
             await self._deliver(res, scope, receive, send)
         else:
             is_head = scope["method"] == "HEAD"
@@ -115,15 +118,24 @@ def _own_path(scope: Scope) -> tuple[str, bytes]:
     """The path below the place that the app is mounted at, decoded and as sent."""
     path: str = scope["path"]
     raw_path: bytes | None = scope.get("raw_path")
-    root: str = scope.get("root_path", "")
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        path = path[len(root) :]
+        raw_path = _without_root(raw_path, root, path)
     if raw_path is None:
         raw_path = path.replace("%", "%25").encode("utf-8", "surrogateescape")
-    if root and path.startswith(root):
-        path = path[len(root) :]
-        raw_root = root.encode("utf-8")
-        if raw_path.startswith(raw_root):
-            raw_path = raw_path[len(raw_root) :]
     return path, raw_path
+
+
+def _without_root(raw_path: bytes | None, root: str, path: str) -> bytes | None:
+    """The path as sent, below `root`, which is decoded as `path`, what follows it, is. None if it differs."""
+    if raw_path is None:
+        return None
+    raw_root = b"/".join(raw_path.split(b"/")[: root.count("/") + 1])
+    if unquote_to_bytes(raw_root) == root.encode("utf-8", "surrogateescape"):
+        return raw_path[len(raw_root) :]
+    # Some servers take it off themselves.
+    return raw_path if unquote_to_bytes(raw_path) == path.encode("utf-8", "surrogateescape") else None
 
 
 def _that_can_be_answered(error: BaseException) -> BaseException:
@@ -131,17 +143,13 @@ def _that_can_be_answered(error: BaseException) -> BaseException:
 
     A handler's own sys.exit() or CancelledError is an error like others.
     """
+    if not is_from_outside(error):
+        return error
     task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        if STOPPING not in error.args:
-            raise error
-        task.uncancel()
-        return ServiceUnavailable(
-            "The server is stopping.", headers={"Connection": "close", "Retry-After": "1"}
-        )
-    if isinstance(error, GeneratorExit):
+    if task is None or STOPPING not in error.args:
         raise error
-    return error
+    task.uncancel()
+    return ServiceUnavailable("The server is stopping.", headers={"Connection": "close", "Retry-After": "1"})
 
 
 def _raising(error: Exception) -> Call:

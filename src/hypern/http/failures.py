@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 from hypern.callables import is_async
 from hypern.errors import HTTPException, InternalServerError
 from hypern.http.asgi import ErrorHandler
+from hypern.http.cancelling import is_from_outside
+from hypern.http.logs import log_error
 from hypern.http.request import Request
 from hypern.http.response import Response, settle
 from hypern.http.threads import HandlerThreads
 
 ErrorHandlers = Mapping[type[BaseException], ErrorHandler]
-
-logger = logging.getLogger("hypern.http")
 
 
 class Failures:
@@ -46,17 +45,22 @@ class Failures:
         if handler is None:
             self._answer_plainly(error, req, res)
             return
+        before = res.headers_only()
         res.status(error.status_code if isinstance(error, HTTPException) else 500)
         try:
             if is_async(handler):
                 value = await handler(req, res, error)
             else:
                 value = await self._threads.run(handler, req, res, error)
+                if isinstance(value, Awaitable):
+                    value = await value
             settle(res, value)
-        except Exception as second:
+        except BaseException as second:
+            if is_from_outside(second):
+                raise
             if second is not error and second.__cause__ is None:
                 second.__cause__ = error
-            res.take(Response())
+            res.take(before)
             self._answer_plainly(second, req, res)
 
     def _find(self, error: BaseException, inner: Iterable[ErrorHandlers]) -> ErrorHandler | None:
@@ -89,4 +93,4 @@ class Failures:
 def log_failure(what: str, scope: Mapping[str, Any], error: BaseException) -> None:
     """Log an unexpected error with its traceback; control characters in the path cannot forge log lines."""
     path = str(scope.get("path", "")).encode("unicode_escape").decode("ascii")
-    logger.error("%s %s %s", scope.get("method"), path, what, exc_info=error)
+    log_error(error, "%s %s %s", scope.get("method"), path, what)

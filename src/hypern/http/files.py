@@ -28,7 +28,7 @@ class FileSource:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> FileSource:
-        """NotFound if there is no regular file at `path`."""
+        """NotFound if there is no regular file at `path`, PermissionError if it may not be read."""
         name = os.fspath(path)
         try:
             state = os.stat(name)
@@ -36,15 +36,16 @@ class FileSource:
             raise NotFound("There is no such file.") from None
         if not stat.S_ISREG(state.st_mode):
             raise NotFound("There is no such file.")
-        return cls(name, state)
+        # One that may not be read has to fail here: later a part of the answer would have been sent.
+        with open(name, "rb"):
+            return cls(name, state)
 
     async def deliver(self, to: Delivery) -> None:
         own = {name.decode("latin-1"): value.decode("latin-1") for name, value in to.headers}
         validators = {name: value for name, value in self._validators().items() if name not in own}
         current = validators | own
-        if to.status == 200 and is_fresh(
-            Headers(to.scope["headers"]), current["etag"], current["last-modified"]
-        ):
+        is_read = to.status == 200 and to.scope["method"] in ("GET", "HEAD")
+        if is_read and is_fresh(Headers(to.scope["headers"]), current["etag"], current["last-modified"]):
             await self._not_modified(to, validators)
             return
         answer = FileResponse(self._path, status_code=to.status, headers=validators, stat_result=self._state)
@@ -76,20 +77,38 @@ class StaticFiles:
         self._index = index
 
     def __call__(self, req: Any, res: Any, ctx: Any) -> None:
-        res.send_file(self._find(req.param("path") or "")).header("X-Content-Type-Options", "nosniff")
+        found = self._find(req.param("path") or "")
+        if self._index and found.is_dir():
+            if (slashed := _with_slash(req)) is not None:
+                res.redirect(slashed)
+                return
+            found = self._inside(found / self._index)
+        res.send_file(found).header("X-Content-Type-Options", "nosniff")
 
     def _find(self, path: str) -> Path:
-        """The file that a decoded path means. NotFound for anything odd, hidden, missing or outside."""
+        """The file or directory that a decoded path means. NotFound for what is odd, hidden or not inside."""
         segments = [segment for segment in path.split("/") if segment]
         if any(segment.startswith(".") or "\\" in segment or "\x00" in segment for segment in segments):
             raise NotFound("There is no such file.")
+        return self._inside(self._root.joinpath(*segments))
+
+    def _inside(self, path: Path) -> Path:
+        """Where `path` leads. NotFound unless there is something, in the directory."""
         try:
             # strict: every link on the way is followed, so what is compared is where the file really is.
-            found = self._root.joinpath(*segments).resolve(strict=True)
-            if found.is_dir() and self._index:
-                found = (found / self._index).resolve(strict=True)
+            found = path.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
             raise NotFound("There is no such file.") from None
         if not found.is_relative_to(self._root):
             raise NotFound("There is no such file.")
         return found
+
+
+def _with_slash(req: Any) -> str | None:
+    """Where a directory's page has to be asked for, so that the links in it lead below it; None if here.
+
+    Relative, and never beginning with a slash, it stays on this host and below any proxy's own prefix.
+    """
+    path, question, query = req.original_url.partition("?")
+    last = path.rpartition("/")[2]
+    return f"./{last}/{question}{query}" if last else None

@@ -33,13 +33,22 @@ def decode_json(body: bytes) -> Any:
                 raise BadRequest("The body is not valid JSON: a key stands twice in one object.")
             if differs or may_be_escaped:
                 _refuse_repeated_keys(body)
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: it is not UTF-8 (byte {error.start}).") from None
+    except UnicodeDecodeError:
+        raise BadRequest(f"The body is not valid JSON: it is not UTF-8 (byte {_not_utf8(body)}).") from None
     except RecursionError:
         raise BadRequest("The body is not valid JSON: it is nested too deeply.") from None
     except msgspec.DecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {_reason(str(error), body)}.") from None
     return value
+
+
+def _not_utf8(body: bytes) -> int:
+    # msgspec's error counts from the beginning of the string that it was at.
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _reason(message: str, body: bytes) -> str:
@@ -93,6 +102,8 @@ def _encode_other(value: Any) -> Any:
         return str.__str__(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if value is None or type(value) is tuple:  # elsewhere msgspec knows them by itself
+        raise TypeError(f"{value!r} cannot be a key in JSON; answer with plain data made from it.")
     if isinstance(value, (list, tuple, range)):
         return list(value)
     if isinstance(value, int | float):

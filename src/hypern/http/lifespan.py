@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hypern.callables import is_async, qualname
 from hypern.http.asgi import Receive, Send
+from hypern.http.logs import log_error
 
 Hook = Callable[[], Any]
-
-logger = logging.getLogger("hypern.http")
 
 
 class Lifespan:
@@ -66,8 +64,8 @@ class Lifespan:
         for hook in self.stop_hooks:
             try:
                 await _run(hook)
-            except Exception:
-                logger.exception("the shutdown hook %s failed; the others go on", qualname(hook))
+            except Exception as error:
+                log_error(error, "the shutdown hook %s failed; the others go on", qualname(hook))
         self._release()
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -76,7 +74,7 @@ class Lifespan:
         try:
             await self.start()
         except Exception as error:
-            logger.exception("the app could not be started")
+            log_error(error, "the app could not be started")
             await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
             raise
         await send({"type": "lifespan.startup.complete"})

@@ -34,7 +34,12 @@ class Cors:
         allow_credentials: bool = False,
         max_age: int = 600,
     ) -> None:
-        for name, value in (("allowed_origins", allowed_origins), ("allowed_methods", allowed_methods)):
+        for name, value in (
+            ("allowed_origins", allowed_origins),
+            ("allowed_methods", allowed_methods),
+            ("allowed_headers", allowed_headers),
+            ("expose_headers", expose_headers),
+        ):
             if isinstance(value, str):
                 raise ConfigurationError(f"{name} is a list, as in {name}=[{value!r}].")
         self._origins = frozenset(allowed_origins)
@@ -251,8 +256,12 @@ class Compression:
 
 
 def _accepts_gzip(header: str) -> bool:
+    qualities: dict[str, str] = {}
     for entry in header.split(",")[:20]:
         coding, _, quality = entry.replace(" ", "").lower().partition(";q=")
-        if coding in ("gzip", "x-gzip", _ANY):
-            return quality.strip("0.") != "" if quality else True
+        qualities.setdefault(coding, quality or "1")
+    # What is named itself counts, and `*` is for what is not.
+    for coding in ("gzip", "x-gzip", _ANY):
+        if coding in qualities:
+            return qualities[coding].strip("0.") != ""
     return False

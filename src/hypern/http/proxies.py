@@ -56,6 +56,8 @@ def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # A socket that listens for both kinds of addresses shows 10.0.0.1 as ::ffff:10.0.0.1.
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     return any(parsed in network for network in trusted)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote_from_bytes, unquote
 
 from hypern.errors import BadRequest, UnsupportedMediaType
 from hypern.http.asgi import Scope
@@ -16,6 +16,7 @@ from hypern.http.proxies import Origin
 
 MAX_QUERY_FIELDS = 1000
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
+_PRINTABLE = bytes(range(0x21, 0x7F))
 _UTF8_NAMES = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
@@ -50,13 +51,13 @@ class Request:
 
     @property
     def query_string(self) -> str:
-        """As sent, without the question mark."""
-        return bytes(self.scope.get("query_string") or b"").decode("latin-1")
+        """As sent, without the question mark; bytes that may not stand in a URL are %-escaped."""
+        return _as_url(self.scope.get("query_string") or b"")
 
     @property
     def original_url(self) -> str:
         """Path and query as sent."""
-        path = bytes(self.scope.get("raw_path") or self.path.encode()).decode("latin-1")
+        path = _as_url(self.scope.get("raw_path") or self.path.encode())
         return f"{path}?{self.query_string}" if self.query_string else path
 
     @property
@@ -250,6 +251,11 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {unquote(self.path)!r}>"
+
+
+def _as_url(raw: bytes) -> str:
+    # curl and others send "é" as it is, which means what its escaped form means.
+    return raw.decode("ascii") if raw.isascii() else quote_from_bytes(raw, safe=_PRINTABLE)
 
 
 class RequestLimits:

@@ -60,6 +60,8 @@ class Response(HeaderCalls):
 
     def write(self, data: bytes | str) -> Response:
         """Add to the body."""
+        if not isinstance(data, str | bytes | bytearray | memoryview):
+            raise TypeError(f"write() takes text or bytes, not {type(data).__name__}.")
         more = data.encode("utf-8") if isinstance(data, str) else bytes(data)
         return self._set_body((self._body or b"") + more, self._implied_type or _BYTES)
 
@@ -152,6 +154,6 @@ def settle(res: Response, value: Any) -> None:
     """What a handler returned becomes the answer, unless it has answered already."""
     if value is not None and value is not res and not res.finished:
         if isinstance(value, Answer):
-            res.take(value)
+            res.follow(value)
         else:
             res.send(value)

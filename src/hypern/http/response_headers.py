@@ -174,6 +174,8 @@ class HeaderCalls(Answer):
             parts.append(f"SameSite={_SAME_SITE[same_site.lower()]}")
             # Browsers drop SameSite=None without Secure.
             secure = secure or same_site.lower() == "none"
+        # And names with these prefixes, also where they are to be forgotten.
+        secure = secure or name.lower().startswith(("__secure-", "__host-"))
         if secure:
             parts.append("Secure")
         if http_only:

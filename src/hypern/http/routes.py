@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,7 +217,7 @@ class _PlainStep:
         self._threads = threads
 
     async def __call__(self, req: Request, res: Response, ctx: Context, next: Next) -> None:
-        wish = _Wish()
+        wish = _Wish(next)
         value = await self._threads.run(self._middleware, req, res, ctx, wish)
         if isinstance(value, Awaitable):
             await value
@@ -226,13 +226,21 @@ class _PlainStep:
 
 
 class _Wish:
-    __slots__ = ("made",)
+    """The `next` of a plain middleware. An async one behind a plain decorator awaits it."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_next", "made")
+
+    def __init__(self, next: Next) -> None:
+        self._next = next
         self.made = False
 
-    def __call__(self) -> None:
+    def __call__(self) -> _Wish:
         self.made = True
+        return self
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self.made = False
+        return self._next().__await__()
 
 
 def _covers(prefix: Sequence[str], segments: Sequence[str]) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from hypern.http.asgi import Receive
+from hypern.http.cancelling import is_from_outside
 from hypern.http.delivery import Delivery
 from hypern.http.jsons import encode_json
+from hypern.http.logs import log_error
 from hypern.http.threads import HandlerThreads
 
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without an event a comment is sent, so that proxies keep the connection open."""
 
-logger = logging.getLogger("hypern.http")
 _END = object()
+# A task that ends with one of these takes the event loop, and so the server, with it.
+_ENDS_THE_LOOP = (SystemExit, KeyboardInterrupt)
 
 
 class SSEEvent:
@@ -27,7 +29,7 @@ class SSEEvent:
     def __init__(
         self, data: Any = None, id: str | None = None, event: str | None = None, retry: int | None = None
     ) -> None:
-        for name, value in (("id", id), ("event", event)):
+        for name, value in (("id", id), ("event", event), ("retry", retry)):
             if value is not None and ("\n" in str(value) or "\r" in str(value) or "\x00" in str(value)):
                 raise ValueError(f"the {name} {str(value)[:100]!r} of an event has to be one line.")
         self.data = data
@@ -86,10 +88,12 @@ class EventSource:
         headers = [line for line in to.headers if line[0] != b"content-type"]
         headers.append((b"content-type", b"text/event-stream; charset=utf-8"))
         await to.send({"type": "http.response.start", "status": to.status, "headers": headers})
-        events = _Steps(self._events, to.threads)
-        if to.scope["method"] != "HEAD":
-            await self._until_over(events, to)
-        await events.close()
+        events = _Steps(self._events, to.threads, to.scope["path"])
+        try:
+            if to.scope["method"] != "HEAD":
+                await self._until_over(events, to)
+        finally:
+            await events.close()
         await to.send({"type": "http.response.body", "body": b""})
 
     async def _until_over(self, events: _Steps, to: Delivery) -> None:
@@ -103,10 +107,21 @@ class EventSource:
             sending.cancel()
             await asyncio.wait({sending, leaving})
             if not sending.cancelled() and (error := sending.exception()) is not None:
-                logger.error("a stream of events failed on %r", to.scope["path"], exc_info=error)
+                _log_failure(to.scope["path"], error)
+
+
+def _log_failure(path: str, error: BaseException) -> None:
+    log_error(error, "a stream of events failed on %r", path)
 
 
 async def _send_all(events: _Steps, to: Delivery) -> None:
+    try:
+        await _send_each(events, to)
+    except _ENDS_THE_LOOP as error:
+        raise RuntimeError("the stream tried to end the program") from error
+
+
+async def _send_each(events: _Steps, to: Delivery) -> None:
     while True:
         following = events.next()
         while not (await asyncio.wait({following}, timeout=KEEP_ALIVE_SECONDS))[0]:
@@ -125,9 +140,12 @@ async def _disconnected(receive: Receive) -> None:
 class _Steps:
     """Takes an iterable of either kind one step at a time."""
 
-    def __init__(self, events: Iterable[Any] | AsyncIterable[Any], threads: HandlerThreads) -> None:
+    def __init__(
+        self, events: Iterable[Any] | AsyncIterable[Any], threads: HandlerThreads, path: str
+    ) -> None:
         self._events = events
         self._threads = threads
+        self._path = path
         self._async: AsyncIterator[Any] | None = None
         self._plain: Iterator[Any] | None = None
         self._pending: asyncio.Future[Any] | None = None
@@ -149,24 +167,40 @@ class _Steps:
         return next(self._plain, _END)
 
     async def close(self) -> None:
-        """Let the iterable run its `finally`: at once, or after the step that a thread is at."""
+        """Let the iterable run its `finally`: at once, or after the step that a thread is at.
+
+        What is raised there is logged: the client has got all that there was.
+        """
         pending = self._pending
         if self._async is not None:
             if pending is not None and not pending.done():
                 pending.cancel()
                 await asyncio.wait({pending})
-            closing = getattr(self._async, "aclose", None)
-            if closing is not None:
-                await closing()
+                if not pending.cancelled() and (error := pending.exception()) is not None:
+                    _log_failure(self._path, error)
+            await self._close_async()
         elif pending is not None and not pending.done():
             pending.add_done_callback(self._close_later)
         else:
             await self._threads.run(self._close_plain)
 
+    async def _close_async(self) -> None:
+        closing = getattr(self._async, "aclose", None)
+        if closing is not None:
+            try:
+                await closing()
+            except BaseException as error:
+                if is_from_outside(error):
+                    raise
+                _log_failure(self._path, error)
+
     def _close_plain(self) -> None:
         closing = getattr(self._plain, "close", None)
         if closing is not None:
-            closing()
+            try:
+                closing()
+            except BaseException as error:
+                _log_failure(self._path, error)
 
     def _close_later(self, last_step: asyncio.Future[Any]) -> None:
         if not last_step.cancelled():
@@ -175,7 +209,10 @@ class _Steps:
 
 
 async def _async_step(events: AsyncIterator[Any]) -> Any:
-    return await anext(events, _END)
+    try:
+        return await anext(events, _END)
+    except _ENDS_THE_LOOP as error:
+        raise RuntimeError("the stream tried to end the program") from error
 
 
 def _iterable(value: object) -> bool:
