@@ -31,6 +31,8 @@ from hypern.results import TaskResult
 from hypern.tasks.anywhere import cancel_task, get_task, submit_many, submit_task
 from hypern.tasks.current import current_task
 from hypern.tasks.declare import Task, background
+from hypern.tasks.explain import explain
+from hypern.tasks.recurring import cron, every
 from hypern.tasks.wishes import Cancel, Retry, Snooze
 
 __version__ = "0.1.0"
@@ -69,7 +71,10 @@ __all__ = [
     "UnprocessableEntity",
     "background",
     "cancel_task",
+    "cron",
     "current_task",
+    "every",
+    "explain",
     "get_task",
     "submit_many",
     "submit_task",

@@ -2,12 +2,15 @@
 
 HypernError
 ├── ConfigurationError (ValueError)    a setting that cannot work, said when it is given
+│   ├── StoreUnusable                  the database named by task_store cannot be used
 │   └── RouteError                     a route that cannot be registered
 ├── TaskError                          anything about background tasks
 │   ├── InvalidTask (TypeError)        this cannot be a task, or cannot be called with these arguments
 │   ├── InvalidOption (ValueError)     a task option with an impossible value
 │   ├── QueueFull                      task_queue_size tasks are already waiting; nothing was queued
 │   ├── EngineStopped                  the engine has been stopped; nothing was queued
+│   ├── QueueUnavailable               the store cannot be written to; nothing was queued
+│   │   └── SubmitUncertain            it failed half way; submitting again with the same id is harmless
 │   ├── NoCurrentTask (RuntimeError)   current_task() outside of a task
 │   ├── NotSerializable (TypeError)    an argument or a result that a durable store cannot keep
 │   ├── TaskTooLarge (ValueError)      arguments or a result that take more bytes than may be stored
@@ -35,6 +38,10 @@ class HypernError(Exception):
 
 class ConfigurationError(HypernError, ValueError):
     """A setting has a value that cannot work."""
+
+
+class StoreUnusable(ConfigurationError):
+    """The database that `task_store` names cannot be used: damaged, of a newer version, not writable, …"""
 
 
 class RouteError(ConfigurationError):
@@ -71,6 +78,30 @@ class QueueFull(TaskError):
 
 class EngineStopped(TaskError):
     """The task engine has been stopped and takes no more tasks; nothing was queued."""
+
+
+class QueueUnavailable(TaskError):
+    """The task store cannot be reached or cannot write; nothing was queued, trying again is harmless.
+
+    `retry_after`: whole seconds after which trying again is sensible. In a handler that lets it through it
+    becomes `503` with `Retry-After`.
+    """
+
+    retry_after = 5
+
+
+class SubmitUncertain(QueueUnavailable):
+    """The store failed while it was keeping a task: it may be queued, or not.
+
+    `task_id`: its id. Submitting again with it (`with_options(task_id=…)`) is harmless: it is queued once.
+    """
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(
+            f"whether the task {task_id} was queued is not known: {reason}. Submit it again with "
+            f"task_id={task_id!r}; it is queued once, however often that is done."
+        )
+        self.task_id = task_id
 
 
 class NoCurrentTask(TaskError, RuntimeError):

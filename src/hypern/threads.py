@@ -99,7 +99,8 @@ class Crew(Generic[T]):
         self._stopping = False
         self._beds: list[_Bed] = []
         self._threads: list[threading.Thread] = []
-        self._given_up: set[threading.Thread] = set()
+        # What a thread is at, where that may have to be given up; None: it has been.
+        self._replaceable: dict[threading.Thread, object | None] = {}
 
     def notify(self) -> None:
         """There is new work."""
@@ -132,14 +133,16 @@ class Crew(Generic[T]):
 
     def replacement(self) -> Callable[[], None]:
         """To be asked for by one of the threads: a function that gives it up, so that another may be started
-        in its place. It ends after the piece it is at, if that ever ends."""
+        in its place. It ends after the piece it is at now, if that ever ends; if it has, nothing happens."""
         thread = threading.current_thread()
+        piece = self._replaceable[thread] = object()
 
         def replace() -> None:
             with self._lock:
-                if thread in self._threads and thread not in self._given_up:
-                    self._given_up.add(thread)
-                    self._size += 1
+                if self._replaceable.get(thread) is not piece:
+                    return
+                self._replaceable[thread] = None
+                self._size += 1
             if self._has_work():
                 self.wake()
 
@@ -148,9 +151,8 @@ class Crew(Generic[T]):
     def _is_given_up(self) -> bool:
         with self._lock:
             thread = threading.current_thread()
-            if thread not in self._given_up:
+            if self._replaceable.pop(thread, self) is not None:
                 return False
-            self._given_up.discard(thread)
             self._threads.remove(thread)
             self._size -= 1
             return True
@@ -210,7 +212,7 @@ class Crew(Generic[T]):
                     self._wake(watch=not self._held_up)
             do(piece)
             del piece
-            if self._given_up and self._is_given_up():
+            if self._replaceable and self._is_given_up():
                 return
 
     def _watch(self) -> None:

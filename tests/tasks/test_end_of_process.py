@@ -62,7 +62,7 @@ say(later())
     assert script.end() == 0
     task_id = script.out.strip()
     assert "ran" not in script.out
-    assert "1 background tasks were not finished" in script.log
+    assert "1 background task was not finished" in script.log
     assert f"later {task_id} (pending)" in script.log
 
 

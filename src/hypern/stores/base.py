@@ -35,12 +35,14 @@ class Listener(Protocol):
 
     `on_finished`: an ending that `finish` left open (it answered None) has been recorded, or refused.
     `on_ready`: there may be new work in these lanes. `on_cancel_requested`: these running tasks have been
-    asked to stop by another process. Each may be called from any thread and returns soon.
+    asked to stop by another process. `on_due`: `release` has something to do at that steady-clock second.
+    Each may be called from any thread and returns soon.
     """
 
     def on_finished(self, record: TaskRecord, ending: Ending, recorded: bool) -> None: ...
     def on_ready(self, lanes: Collection[Lane]) -> None: ...
     def on_cancel_requested(self, task_ids: Collection[str]) -> None: ...
+    def on_due(self, moment: float) -> None: ...
 
 
 class Store(ABC):
@@ -54,6 +56,10 @@ class Store(ABC):
     """
 
     shared = False
+
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:  # noqa: B027 - as below
+        """This process is about to claim tasks, with so many threads, and from these queues (None: from
+        all). Only shared stores need to know."""
 
     def attach(self, listener: Listener) -> None:  # noqa: B027 - nothing to do in a store that needs none
         """Tell `listener` from now on. There is at most one."""
@@ -184,10 +190,21 @@ class Store(ABC):
         when too many of their workers died. How many there were."""
         return 0
 
-    def give_back(self, wall: float) -> list[TaskRecord]:
+    def is_busy(self) -> bool:
+        """Whether this process has claimed tasks that have not ended."""
+        return True
+
+    def let_go(self) -> None:  # noqa: B027 - as above
+        """Give back what this process has claimed and not started."""
+
+    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
         """When this process stops: let others have what it claimed and has not finished; no attempt is
-        spent. Those tasks."""
+        spent. `still_running`: lanes whose functions could not be ended; others get those tasks when this
+        process has died. The tasks that had been started."""
         return []
+
+    def leave_to_the_parent(self) -> None:  # noqa: B027 - as above
+        """In a forked child: what is open belongs to the parent, and is neither used nor closed here."""
 
     def close(self) -> None:  # noqa: B027 - nothing to do in a store that needs none
         """Let go of what the store holds open. It is used no more."""

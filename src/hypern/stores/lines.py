@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from hypern.records import Lane, TaskRecord
+from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.stores.base import QueueState
 from hypern.stores.ready import ReadyQueue
 
 THREAD = Lane.THREAD
+PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
 
 
 class Queue:
@@ -26,6 +29,12 @@ class Queue:
 
     def lane(self, lane: Lane) -> ReadyQueue:
         return self.thread if lane is THREAD else self.loop
+
+    def is_held_back(self) -> bool:
+        return self.paused or self.limit is not None
+
+    def is_empty(self) -> bool:
+        return not self.thread and not self.loop
 
     def is_open(self) -> bool:
         """Whether its tasks may start now."""
@@ -92,6 +101,33 @@ class Lines:
         for queue in self.queues.values():
             yield queue.thread
             yield queue.loop
+
+    def states(self, records: Iterable[TaskRecord]) -> list[QueueState]:
+        """Every queue that has tasks or is held back, by name. `records`: all that are kept."""
+        waiting, delayed, running = Counter[str](), Counter[str](), Counter[str]()
+        for record in records:
+            if record.status is RUNNING:
+                running[record.spec.queue] += 1
+            elif record.status is PENDING:
+                (waiting if record.due is None else delayed)[record.spec.queue] += 1
+        held_back = {name for name, queue in self.queues.items() if queue.is_held_back()}
+        unknown = Queue("")
+        return [
+            QueueState(name, queue.paused, queue.limit, waiting[name], delayed[name], running[name])
+            for name in sorted({*held_back, *waiting, *delayed, *running})
+            if (queue := self.queues.get(name, unknown))
+        ]
+
+    def prune(self) -> None:
+        """Forget the queues that hold nothing, and hold nothing back: names may be made up without end."""
+        # Put in place at once: who asks whether there is anything has no lock.
+        if any(queue.is_empty() and not queue.is_held_back() for queue in self.queues.values()):
+            self.queues = {
+                name: queue
+                for name, queue in self.queues.items()
+                if queue.is_held_back() or not queue.is_empty()
+            }
+            self._look()
 
     def _look(self) -> None:
         queues = list(self.queues.values())

@@ -24,10 +24,10 @@ from hypern.records import (
 from hypern.stores.base import ATTEMPTS_KEPT, EXPIRED, Cancellation, Listener, QueueState, Store
 from hypern.stores.keys import UniqueKeys
 from hypern.stores.lines import Lines
-from hypern.stores.pace import place
+from hypern.stores.pace import Pace, turn
 from hypern.stores.ready import ReadyQueue
 from hypern.stores.retention import Retention
-from hypern.stores.schedule import Schedule
+from hypern.stores.schedule import Schedule, may_expire
 from hypern.threads import Mutex
 
 P = ParamSpec("P")
@@ -73,9 +73,9 @@ class MemoryStore(Store):
         self._records: dict[str, TaskRecord] = {}
         self._lines = Lines()
         self._keys = UniqueKeys()
+        self._paces: dict[str, Pace] = {}
+        # The place among the starts of their task of those that have been put back until it comes.
         self._places: dict[str, float] = {}
-        # Tasks that have been put back until their place among the starts of their task comes.
-        self._placed: set[str] = set()
         self._delayed = Schedule()
         self._expiring = Schedule()
         self._retention = Retention(keep, keep_seconds)
@@ -92,7 +92,7 @@ class MemoryStore(Store):
             if record.id in self._records:
                 return record.id
             if record.unique_key is not None and (holder := self._keys.holder(record)) is not None:
-                return holder.id
+                return holder
             if self._pending >= self._capacity:
                 raise QueueFull(self._capacity)
             self._keep_new(record)
@@ -102,22 +102,23 @@ class MemoryStore(Store):
 
     @_locked
     def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
+        # Two that stand for one another may be in the same batch.
+        keys: dict[str, str] = {}
+        new: dict[str, TaskRecord] = {}
         answers: list[str | None] = []
-        added: list[TaskRecord] = []
-        # Two that stand for one another may be in the same batch, so each is kept before the next is looked
-        # at; all are taken out again if there is no room for one.
         for record in records:
-            answer = record.id if record.id in self._records else None
-            if answer is None and record.unique_key is not None:
-                holder = self._keys.holder(record)
-                answer = None if holder is None else holder.id
+            known = record.id in self._records or record.id in new
+            key = record.unique_key
+            answer = record.id if known else self._keys.holder(record) or keys.get(key or "")
             if answer is None:
-                if self._pending >= self._capacity:
-                    self._take_back(added)
-                    raise QueueFull(self._capacity)
-                self._keep_new(record)
-                added.append(record)
+                new[record.id] = record
+                if key is not None:
+                    keys[key] = record.id
             answers.append(answer)
+        if self._pending + len(new) > self._capacity:
+            raise QueueFull(self._capacity)
+        for record in new.values():
+            self._keep_new(record)
         return answers
 
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
@@ -151,18 +152,24 @@ class MemoryStore(Store):
         try:
             if record.status is not RUNNING or record.fence != fence:
                 return True
-            if record.id in self._placed:
-                self._placed.discard(record.id)
+            mine = self._places.pop(record.id, None)
+            its_turn = turn(self._paces.get(record.name), mine, rate, steady)
+            self._paces[record.name] = its_turn.pace
+            if its_turn.due is None:
                 return True
-            moment = self._places[record.name] = place(self._places.get(record.name), rate, steady)
-            if moment <= steady:
-                return True
-            self._placed.add(record.id)
+            if its_turn.mine is not None:
+                self._places[record.id] = its_turn.mine
             record.attempt -= 1
-            self._put_back(record, moment)
-            return False
+            if not record.attempt:
+                record.started_at = 0.0
+            if record.expires_at is not None:
+                # Its entry may have come up while the task was thought to run.
+                self._expiring.add(record.expires_at, record)
+            self._put_back(record, its_turn.due)
         finally:
             self._lock.release()
+        self._room_in_a_queue()
+        return False
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool:
         self._lock.acquire()
@@ -184,6 +191,8 @@ class MemoryStore(Store):
                 case Again():
                     record.error, record.traceback = ending.error, ending.traceback
                     record.progress = None
+                    # It has been started, so it does not expire any more.
+                    record.expires_at = None
                     if ending.counts:
                         self._remember(record, ending, wall)
                     else:
@@ -197,9 +206,7 @@ class MemoryStore(Store):
             return True
         finally:
             self._lock.release()
-            if self._lines.limited and self._listener is not None:
-                # The other lane may have tasks that waited for this one's end.
-                self._listener.on_ready(LANES)
+            self._room_in_a_queue()
 
     @_locked
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
@@ -223,17 +230,11 @@ class MemoryStore(Store):
 
     @_locked
     def release(self, steady: float, wall: float) -> Collection[Lane]:
-        for _ in range(_RELEASE_AT_ONCE):
-            record = self._expiring.pop(steady)
-            if record is None:
-                break
-            if record.status is PENDING and not record.attempt:
+        for record in self._expiring.due(steady, _RELEASE_AT_ONCE):
+            if may_expire(record):
                 self._cancel_waiting(record, wall, EXPIRED)
         lanes = set()
-        for _ in range(_RELEASE_AT_ONCE):
-            record = self._delayed.pop(steady)
-            if record is None:
-                break
+        for record in self._delayed.due(steady, _RELEASE_AT_ONCE):
             if record.status is not PENDING:
                 self._cancelled_in_queue -= 1
                 continue
@@ -245,7 +246,7 @@ class MemoryStore(Store):
 
     @_locked
     def next_due(self) -> float | None:
-        while (entry := self._expiring.first()) is not None and entry[1].status is not PENDING:
+        while (entry := self._expiring.first()) is not None and not may_expire(entry[1]):
             self._expiring.drop_first()
         due = self._earliest()
         if entry is None:
@@ -259,6 +260,9 @@ class MemoryStore(Store):
             del self._records[record.id]
             forgotten += 1
         self._keys.prune(wall)
+        self._lines.prune()
+        if len(self._expiring) > max(_SWEEP_AT, 2 * self._pending):
+            self._expiring.sweep()
         return forgotten
 
     @_locked
@@ -291,20 +295,12 @@ class MemoryStore(Store):
             for ready in (queue.thread, queue.loop)
         )
 
+    def is_busy(self) -> bool:
+        return self._running > 0
+
     @_locked
     def queues(self) -> list[QueueState]:
-        waiting, delayed, running = Counter[str](), Counter[str](), Counter[str]()
-        for record in self._records.values():
-            if record.status is RUNNING:
-                running[record.spec.queue] += 1
-            elif record.status is PENDING:
-                (waiting if record.due is None else delayed)[record.spec.queue] += 1
-        names = sorted({*self._lines.queues, *waiting, *delayed, *running})
-        return [
-            QueueState(name, queue.paused, queue.limit, waiting[name], delayed[name], running[name])
-            for name in names
-            if (queue := self._lines.queue(name))
-        ]
+        return self._lines.states(self._records.values())
 
     def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
         self._lock.acquire()
@@ -323,6 +319,11 @@ class MemoryStore(Store):
             return 0
         return self._lines.queue(kept.spec.queue).lane(kept.spec.lane).before(kept)
 
+    def _room_in_a_queue(self) -> None:
+        """A task runs no more; the other lane may have tasks that waited for that."""
+        if self._lines.limited and self._listener is not None:
+            self._listener.on_ready(LANES)
+
     # -- with the lock held ------------------------------------------------------------------------
 
     def _keep_new(self, record: TaskRecord) -> None:
@@ -336,13 +337,6 @@ class MemoryStore(Store):
             self._keys.take(record)
         if record.expires_at is not None:
             self._expiring.add(record.expires_at, record)
-
-    def _take_back(self, records: list[TaskRecord]) -> None:
-        for record in records:
-            self._cancel_waiting(record, 0.0, None)
-            # It has never been there, so it is not among the ended ones either.
-            if self._records.pop(record.id, None) is not None:
-                self._retention.remove(record)
 
     def _put_back(self, record: TaskRecord, due: float) -> None:
         record.status = PENDING
@@ -387,6 +381,8 @@ class MemoryStore(Store):
     def _end(self, record: TaskRecord, wall: float) -> None:
         record.finished_at = wall
         record.context = None
+        if self._places:
+            self._places.pop(record.id, None)
         if record.unique_key is not None:
             self._keys.ended(record)
         forgotten = self._retention.add(record)

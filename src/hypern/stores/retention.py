@@ -39,13 +39,6 @@ class Retention:
         while self._own and self._own[0][0] <= wall:
             yield heapq.heappop(self._own)[2]
 
-    def remove(self, record: TaskRecord) -> None:
-        if record.spec.rules.result_ttl is None:
-            self._ended.remove(record)
-        else:
-            self._own = [entry for entry in self._own if entry[2] is not record]
-            heapq.heapify(self._own)
-
     def records(self) -> Iterable[TaskRecord]:
         yield from self._ended
         for _, _, record in self._own:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 
 from hypern.records import TaskRecord, TaskStatus
 
-PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
+PENDING = TaskStatus.PENDING
+
+
+def may_expire(record: TaskRecord) -> bool:
+    """Whether it waits, has never been started, and is to be started before some moment or not at all."""
+    return record.status is PENDING and record.expires_at is not None
 
 
 class Schedule:
@@ -25,10 +31,12 @@ class Schedule:
         self._numbered += 1
         heapq.heappush(self._entries, (moment, self._numbered, record))
 
-    def pop(self, steady: float) -> TaskRecord | None:
-        """The next one whose moment has come, cancelled or not."""
-        entries = self._entries
-        return heapq.heappop(entries)[2] if entries and entries[0][0] <= steady else None
+    def due(self, steady: float, most: int) -> Iterator[TaskRecord]:
+        """Take out those whose moment has come, cancelled or not; no more than `most`."""
+        for _ in range(most):
+            if not self._entries or self._entries[0][0] > steady:
+                return
+            yield heapq.heappop(self._entries)[2]
 
     def first(self) -> tuple[float, TaskRecord] | None:
         """The next one, and its moment."""

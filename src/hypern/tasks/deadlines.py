@@ -10,19 +10,31 @@ from collections.abc import Callable
 from hypern.clock import Clock
 from hypern.loops import Loop
 
+# From so many deadlines on, those that were met are looked for whenever the number has doubled.
+_SWEEP_AT = 1000
+
 
 class Deadline:
-    """One attempt and its deadline. `expire` is called at most once, and not after `met`."""
+    """One attempt and its deadline. `expire` is called at most once, and not if it was `met` before."""
 
-    __slots__ = ("expire", "is_met")
+    __slots__ = ("_expire",)
 
     def __init__(self, expire: Callable[[], None]) -> None:
-        self.expire = expire
-        self.is_met = False
+        self._expire: Callable[[], None] | None = expire
+
+    @property
+    def is_met(self) -> bool:
+        return self._expire is None
 
     def met(self) -> None:
-        """The attempt has ended by itself."""
-        self.is_met = True
+        """The attempt has ended by itself. What `expire` would need is kept no longer."""
+        self._expire = None
+
+    def expire(self) -> None:
+        """The time is over."""
+        expire, self._expire = self._expire, None
+        if expire is not None:
+            expire()
 
 
 class Deadlines:
@@ -33,6 +45,7 @@ class Deadlines:
         self._lock = threading.Lock()
         self._heap: list[tuple[float, int, Deadline]] = []
         self._numbers = itertools.count()
+        self._sweep_at = _SWEEP_AT
         self._loop: Loop | None = None
 
     def set(self, seconds: float, expire: Callable[[], None]) -> Deadline:
@@ -41,6 +54,8 @@ class Deadlines:
         moment = self._clock.steady() + seconds
         with self._lock:
             heapq.heappush(self._heap, (moment, next(self._numbers), deadline))
+            if len(self._heap) >= self._sweep_at:
+                self._sweep()
             if self._loop is None:
                 self._loop = Loop("hypern-deadlines", self._clock, self._look)
                 self._loop.start()
@@ -55,6 +70,12 @@ class Deadlines:
         if loop is not None:
             loop.stop(deadline)
 
+    def _sweep(self) -> None:
+        """Let go of the deadlines that were met, which most are long before their time."""
+        self._heap = [entry for entry in self._heap if not entry[2].is_met]
+        heapq.heapify(self._heap)
+        self._sweep_at = max(_SWEEP_AT, 2 * len(self._heap))
+
     def _look(self) -> float | None:
         while True:
             with self._lock:
@@ -66,5 +87,4 @@ class Deadlines:
                 if moment > self._clock.steady():
                     return moment
                 heapq.heappop(self._heap)
-            if not deadline.is_met:
-                deadline.expire()
+            deadline.expire()

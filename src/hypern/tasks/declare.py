@@ -9,8 +9,11 @@ from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from hypern.callables import bare, is_async, qualname
+from hypern.codec.calls import dump_call
+from hypern.codec.naming import function_path
 from hypern.errors import InvalidTask
 from hypern.records import Lane, TaskSpec
+from hypern.tasks.channel import LIMIT
 from hypern.tasks.engine import Engine
 from hypern.tasks.options import CallOptions, Options, TaskOptions
 from hypern.tasks.runtime import current_engine
@@ -75,26 +78,55 @@ class Task(Generic[P, R]):
 
         Raises InvalidOption.
         """
+        return self.with_checked(self.options.but(**options))
+
+    @property
+    def engine(self) -> Callable[[], Engine]:
+        """Says in which engine the task runs."""
+        return self._engine
+
+    def with_checked(self, options: Options) -> Task[P, R]:
+        """The same task with these options in the place of its own."""
         other = self._copy()
-        other._set(self.options.but(**options))
+        other._set(options)
         return other
 
     def _set(self, options: Options) -> None:
         self.options = options
-        self.spec = TaskSpec.of(self.name, self.origin, self.func, self.lane, options.rules)
+        lane = self.lane
+        if options.rules.isolate:
+            lane = Lane.THREAD  # it attends to the process, whatever runs in there
+            self.least_args, self.most_args = 1, 0.0  # no call is submitted without a look at its arguments
+        self.spec = TaskSpec.of(self.name, self.origin, self.func, lane, options.rules)
         # Whether submitting has to look at more than the arguments and the delay.
-        self.has_conditions = bool(options.unique) or not (
-            options.rules.expires is None and options.rules.unique_for is None
-        )
+        self.has_conditions = bool(options.unique) or options.rules.expires is not None
 
     def check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raises InvalidTask unless the function could be called with these."""
+        """Raises InvalidTask unless the function could be called with these; for one that runs in another
+        process also, and NotSerializable, TaskTooLarge, unless it could be called there."""
+        self.check_signature(args, kwargs)
+        if self.options.rules.isolate:
+            function_path(self.origin)
+            dump_call(args, kwargs, LIMIT)
+
+    def check_signature(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raises InvalidTask unless the function takes these arguments."""
         if self._signature is None:
             return
         try:
             self._signature.bind(*self._instance, *args, **kwargs)
         except TypeError as error:
             raise InvalidTask(f"{self.name}{self._signature} cannot be submitted: {error}.") from None
+
+    def full_arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """These, after the instance where the task is a bound method."""
+        return (*self._instance, *args)
+
+    def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments | None:
+        """Which parameter gets which of them; None for the few functions that do not tell."""
+        if self._signature is None:
+            return None
+        return self._signature.bind(*self._instance, *args, **kwargs)
 
     @overload
     def __get__(self, instance: None, owner: type) -> Task[P, R]: ...
@@ -174,7 +206,7 @@ def background_with(
     options: TaskOptions,
 ) -> Any:
     """`background` for the tasks of a certain engine."""
-    decorate = Decorate(Options().but(**options), name, engine)
+    decorate = Decorate(Options().but(**options).of_a_task(), name, engine)
     return decorate if func is None else decorate(func)
 
 

@@ -17,7 +17,8 @@ from hypern.loops import Loop
 from hypern.records import Ending, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.opening import open_store
-from hypern.tasks import process
+from hypern.tasks import process, ticking
+from hypern.tasks.channel import is_child
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
 
 logger = logging.getLogger("hypern.tasks")
@@ -28,6 +29,15 @@ _TIDY_EVERY = 2.0
 # So many unfinished tasks are named one by one.
 _NAMED = 500
 _ENDING = "the process is ending and takes no more tasks; nothing was queued."
+# Short, as it may have to be read inside of another error's text.
+_IN_CHILD = (
+    "this process only runs isolated tasks; nothing was queued. If a module does that when it is imported, "
+    'put it under `if __name__ == "__main__":`. A task of memory:// returns what is to be submitted.'
+)
+_ABANDONED = ", and memory:// keeps nothing beyond this process"
+_GIVEN_BACK = "; another process runs them, or the next one"
+# How often to look whether other processes have done what is waited for (seconds).
+_LOOK_EVERY = 0.05
 # After the grace is over: how long threads may take to see that they are to end.
 _ENDING_SECONDS = 1.0
 
@@ -43,6 +53,7 @@ class Engine:
         self.settings = settings
         self.clock: Clock = SystemClock() if clock is None else clock
         self.events = Events()
+        self._machine = SystemClock()
         self._reset()
         process.look_after(self)
 
@@ -52,8 +63,8 @@ class Engine:
         self._watchers = 0
         self._hurried = False
         self._started = False
-        self._final = process.is_ending()
         self.store: Store = open_store(self.settings)
+        self._final = process.is_ending() or (is_child() and not self.store.shared)
         self.store.attach(self)
         self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
         self._threads: ThreadLane
@@ -69,7 +80,7 @@ class Engine:
         Raises QueueFull or EngineStopped; nothing is kept then.
         """
         if self._final:
-            raise EngineStopped(_ENDING)
+            raise EngineStopped(_why_final())
         standing = self.store.add(record)
         self._accepted(record)
         if standing is not None:
@@ -83,7 +94,7 @@ class Engine:
         if not self.store.shared:
             return self.accept(record)
         if self._final:
-            raise EngineStopped(_ENDING)
+            raise EngineStopped(_why_final())
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[str | None] = loop.create_future()
 
@@ -110,7 +121,7 @@ class Engine:
     def accept_many(self, records: list[TaskRecord]) -> list[str]:
         """As `accept`, all of them or none."""
         if self._final:
-            raise EngineStopped(_ENDING)
+            raise EngineStopped(_why_final())
         standing = self.store.add_many(records)
         for record in records:
             self._accepted(record)
@@ -122,6 +133,8 @@ class Engine:
 
     def _accepted(self, record: TaskRecord) -> None:
         if not self._started:
+            if is_child() or not self.settings.task_workers:
+                return  # the store has it, for the processes that run tasks
             self.start()
         if record.due is not None:
             self._on_delayed(record.due)
@@ -158,15 +171,22 @@ class Engine:
         with self._lock:
             if self._started:
                 return
-            if self._final:
-                raise EngineStopped(_ENDING)
+            if self._final or is_child():
+                raise EngineStopped(_why_final())
+            if self.settings.task_workers == 0:
+                return
             self._hurried = False
+            self.store.serve(self.settings.task_workers, self.settings.task_queues)
             self._threads = ThreadLane(self._work, self.settings.task_workers)
             self._loop = LoopLane(self._work, self.settings.task_async_limit)
             self._delays = Loop("hypern-delays", self.clock, self._release)
             self._loops = [self._delays, Loop("hypern-tidy", self.clock, self._tidy)]
+            if self.store.shared:
+                # What others do happens on the machine's clock, whatever that of this engine is.
+                self._loops.append(Loop("hypern-watch", self._machine, self._watch))
             for loop in self._loops:
                 loop.start()
+            ticking.begin(self, self._loops)
             process.prepare_for_the_end()
             self._started = True
             self._wake()
@@ -175,21 +195,47 @@ class Engine:
         """Finish what runs and what is due within `grace` seconds (`task_grace_seconds` unless given),
         then end the workers and name in the log what is left, which is also returned.
 
-        Delayed tasks are not waited for. `final`: the process ends, no start can follow.
+        Delayed tasks are not waited for. Where others share the store, what is due but has not been started
+        is left to them, unless the process ends with its program (`final`): it may be the only one.
+        `final`: no start can follow.
         """
         grace = self.settings.task_grace_seconds if grace is None else grace
         with self._lock:
-            if not self._started:
-                self._final = self._final or final
-                return []
-            self.drain(grace)
+            if self._started:
+                abandoned = self._stop(grace, final)
+            else:
+                abandoned = []
             self._final = self._final or final
-            # Before we look what is left: who adds a task after that finds that a start is needed.
-            self._started = False
-            abandoned = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
-            self._end_workers()
-            _name_abandoned(abandoned, grace)
+            if final:
+                self.store.close()
             return abandoned
+
+    def _stop(self, grace: float, final: bool) -> list[TaskRecord]:
+        ticking.end(self._loops)
+        if self.store.shared and not final:
+            self._finish_running(grace)
+        else:
+            self.drain(grace)
+        self._final = self._final or final
+        # Before we look what is left: who adds a task after that finds that a start is needed.
+        self._started = False
+        if self.store.shared:
+            still_running = self._end_workers()
+            left = self.store.give_back(still_running)
+            _name(left, grace, _GIVEN_BACK)
+        else:
+            left = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
+            self._end_workers()
+            _name(left, grace, _ABANDONED)
+        return left
+
+    def _finish_running(self, grace: float) -> None:
+        """Start nothing more, and wait at most `grace` seconds for what runs."""
+        was_paused = self._work.paused
+        self.pause()
+        self.store.let_go()
+        self.wait_until(lambda: self._hurried or not self.store.is_busy(), grace)
+        self._work.paused = was_paused
 
     def drain(self, grace: float | None = None) -> None:
         """Wait, at most `grace` seconds, until what runs and what is due has ended."""
@@ -202,8 +248,10 @@ class Engine:
         self.pause()
         with self._lock:
             if self._started:
+                ticking.end(self._loops)
                 self._started = False
                 self._end_workers()
+            self.store.close()
 
     def hurry(self) -> None:
         """End the grace of a `stop` under way now."""
@@ -223,12 +271,28 @@ class Engine:
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until `condition()`, looked at again whenever a task ends. Whether it came true within
         `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        # What other processes do wakes nobody here.
+        patience = _LOOK_EVERY if self.store.shared else timeout
         with self._settled:
             self._watchers += 1
             try:
-                return self._settled.wait_for(condition, timeout)
+                while not condition():
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return False
+                    self._settled.wait(min(left, patience))
+                return True
             finally:
                 self._watchers -= 1
+
+    @property
+    def is_started(self) -> bool:
+        return self._started
+
+    @property
+    def is_paused(self) -> bool:
+        return self._work.paused
 
     def idle(self) -> bool:
         """Nothing runs and nothing is due."""
@@ -239,6 +303,7 @@ class Engine:
         if self._started:
             self._work.paused = True
             self._threads.leave_to_the_parent()
+        self.store.leave_to_the_parent()
         self._reset()
 
     # -- what the store tells -----------------------------------------------------------------------
@@ -259,21 +324,27 @@ class Engine:
         for task_id in task_ids:
             self._interrupt(task_id)
 
+    def on_due(self, moment: float) -> None:
+        if self._started:
+            self._on_delayed(moment)
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _interrupt(self, task_id: str) -> None:
         if self._started:
             self._loop.interrupt(task_id)
+            self._threads.interrupt(task_id)
 
-    def _end_workers(self) -> None:
+    def _end_workers(self) -> set[Lane]:
+        """The lanes that have not ended: a function runs on."""
         ending = time.monotonic() + _ENDING_SECONDS
         self._work.deadlines.stop(ending)
         self._threads.stop()
         self._loop.stop()
         for loop in self._loops:
             loop.stop(ending)
-        self._threads.join(ending)
-        self._loop.join(ending)
+        ended = {Lane.THREAD: self._threads.join(ending), Lane.LOOP: self._loop.join(ending)}
+        return {lane for lane, has_ended in ended.items() if not has_ended}
 
     def _wake(self) -> None:
         self._threads.notify()
@@ -291,8 +362,14 @@ class Engine:
         self.on_ready(self.store.release(self.clock.steady(), self.clock.wall()))
         return self.store.next_due()
 
+    def _watch(self) -> float | None:
+        return self.store.watch(self._machine.steady(), self._machine.wall())
+
     def _tidy(self) -> float:
         self.store.prune(self.clock.wall())
+        if self._started:
+            self._threads.tidy()
+            ticking.begin(self, self._loops)
         # No task waits for ever because a signal was handled between keeping it and waking its worker.
         if self._started and self._work.has_ready(THREAD):
             self._threads.wake()
@@ -301,15 +378,22 @@ class Engine:
         return self.clock.steady() + _TIDY_EVERY
 
 
-def _name_abandoned(abandoned: list[TaskRecord], grace: float) -> None:
-    if not abandoned:
+def _why_final() -> str:
+    return _IN_CHILD if is_child() and not process.is_ending() else _ENDING
+
+
+def _name(left: list[TaskRecord], grace: float, what: str) -> None:
+    """Say in the log what was not finished. A broken logging handler does not keep the engine from ending."""
+    if not left:
         return
-    named = ", ".join(f"{record.name} {record.id} ({record.status})" for record in abandoned[:_NAMED])
-    if len(abandoned) > _NAMED:
-        rest = Counter(record.name for record in abandoned[_NAMED:])
+    named = ", ".join(f"{record.name} {record.id} ({record.status})" for record in left[:_NAMED])
+    if len(left) > _NAMED:
+        rest = Counter(record.name for record in left[_NAMED:])
         named += ", and " + ", ".join(f"{number} more of {name}" for name, number in rest.items())
-    logger.warning(
-        "%d background tasks were not finished when their engine stopped (grace %g s), and memory:// keeps "
-        "nothing beyond this process: %s",
-        len(abandoned), grace, named,
-    )  # fmt: skip
+    tasks = "1 background task was" if len(left) == 1 else f"{len(left)} background tasks were"
+    try:
+        logger.warning(
+            "%s not finished when the engine stopped (grace %g s)%s: %s", tasks, grace, what, named
+        )
+    except Exception:
+        return

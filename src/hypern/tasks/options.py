@@ -21,7 +21,8 @@ Unique: TypeAlias = bool | str | Callable[..., str]
 PRIORITIES = {"low": -10, "normal": 0, "high": 10, "critical": 20}
 _HIGHEST = 2**31 - 1
 _QUEUE = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(?:(\d+(?:\.\d+)?)\s*)?(s|m|h|d)\Z")
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(?:(\d+(?:\.\d+)?)\s*)?(s|m|h|d)\s*\Z")
+_LOWEST_RATE, _HIGHEST_RATE = 1 / (36_525 * 86_400), 1e9
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -82,11 +83,22 @@ class Options(msgspec.Struct, frozen=True):
                 target[name] = _CHECKS[name](name, value)
         if rules:
             changes["rules"] = msgspec.structs.replace(self.rules, **rules)
-        return msgspec.structs.replace(self, **changes) if changes else self
+        options = msgspec.structs.replace(self, **changes) if changes else self
+        if options.rules.unique_for is not None and options.unique is None:
+            raise InvalidOption("unique_for says how long a task stays unique; it needs unique= as well.")
+        return options
+
+    def of_a_task(self) -> Options:
+        """These options, as those of all calls of a task. Raises InvalidOption."""
+        if self.task_id is not None:
+            raise InvalidOption(
+                "task_id belongs to one call, and a task has many; write with_options(task_id=…) at the call."
+            )
+        return self
 
 
 def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, _CHECKS, n=1)
+    close = difflib.get_close_matches(name, _CHECKS, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(_CHECKS))}"
 
 
@@ -172,9 +184,14 @@ def _unique(name: str, value: object) -> Unique:
 
 def _rate(name: str, value: object) -> float:
     match = _RATE.match(value) if isinstance(value, str) else None
-    if match is None or not float(match[1]) or (match[2] is not None and not float(match[2])):
-        raise InvalidOption(f"rate must be starts per time such as '10/s' or '5/10s', not {value!r}.")
-    return float(match[1]) / (float(match[2] or 1) * _UNITS[match[3]])
+    if match is not None and (seconds := float(match[2] or 1) * _UNITS[match[3]]):
+        rate = float(match[1]) / seconds
+        if _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            return rate
+    raise InvalidOption(
+        "rate must be starts per time such as '10/s' or '5/10s', at least one in a hundred years, "
+        f"not {value!r:.80}."
+    )
 
 
 def _task_id(name: str, value: object) -> str:

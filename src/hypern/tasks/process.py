@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import threading
+import traceback
 import weakref
 
 # Imported so that its exit hook is registered before ours and runs after it: a task that is being
@@ -66,6 +67,9 @@ def _stop_engines() -> None:
             engine.stop(final=True)
         except KeyboardInterrupt:
             engine.stop(grace=0.0, final=True)
+        except Exception:
+            # The others are to be stopped, too; this one is said to have failed.
+            traceback.print_exc()
 
 
 def _in_forked_child() -> None:

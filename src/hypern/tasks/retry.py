@@ -22,7 +22,8 @@ def backoff(attempt: int, policy: Backoff, draw: float | None = None) -> float:
 def may_try_again(record: TaskRecord, outcome: Failed) -> bool:
     """Whether an attempt that raised is followed by another one."""
     rules = record.spec.rules
-    if record.attempt > (rules.retries or 0) or record.cancel_requested:
+    # An attempt whose process died is none of those that `retries` speaks of.
+    if record.attempt - record.lost > (rules.retries or 0) or record.cancel_requested:
         return False
     return rules.retry_on is None or not set(rules.retry_on).isdisjoint(outcome.kinds)
 
@@ -30,4 +31,4 @@ def may_try_again(record: TaskRecord, outcome: Failed) -> bool:
 def may_ask_again(record: TaskRecord) -> bool:
     """Whether an attempt that returned `Retry` is followed by another one."""
     retries = record.spec.rules.retries
-    return record.attempt <= (RETRIES_WHEN_ASKED if retries is None else retries)
+    return record.attempt - record.lost <= (RETRIES_WHEN_ASKED if retries is None else retries)

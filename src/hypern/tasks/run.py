@@ -28,7 +28,7 @@ def run_plain(record: TaskRecord, store: Store) -> Outcome:
         value = own_context(record).run(_call, record, store)
     except BaseException as exception:
         return _ended_by(exception, record)
-    return _special(value) if type(value) in _NOT_A_RESULT else Completed(value)
+    return _special(value, record) if type(value) in _NOT_A_RESULT else Completed(value)
 
 
 async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
@@ -41,7 +41,7 @@ async def run_coroutine(record: TaskRecord, store: Store) -> Outcome:
         value = await record.spec.target(*record.args, **record.kwargs)
     except BaseException as exception:
         return _ended_by(exception, record)
-    return _special(value) if type(value) in _NOT_A_RESULT else Completed(value)
+    return _special(value, record) if type(value) in _NOT_A_RESULT else Completed(value)
 
 
 def _call(record: TaskRecord, store: Store) -> Any:
@@ -49,16 +49,23 @@ def _call(record: TaskRecord, store: Store) -> Any:
     return record.spec.target(*record.args, **record.kwargs)
 
 
-def _special(value: Any) -> Outcome:
+def _special(value: Any, record: TaskRecord) -> Outcome:
     if isinstance(value, Wish):
-        return value.outcome()
-    value.close()
+        return _ended_by(value, record)
+    try:
+        value.close()
+    except BaseException as exception:
+        return failure(exception)
     return Completed(None, _NEVER_AWAITED)
 
 
 def _ended_by(exception: BaseException, record: TaskRecord) -> Cancelled | Failed | Wanted:
     if isinstance(exception, Wish):
-        return exception.outcome()
+        try:
+            return exception.outcome()
+        except BaseException as broken:
+            # One that was not made as usual, or the base of them all.
+            return failure(broken)
     if isinstance(exception, CancelledError) and record.cancel_requested:
         return Cancelled()
     return failure(exception)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from hypern.errors import InvalidOption
 from hypern.records import TaskRecord
 from hypern.tasks.ids import new_id
 from hypern.tasks.uniqueness import unique_key
@@ -73,5 +72,3 @@ def _add_conditions(record: TaskRecord, task: Task[..., Any], steady: float) -> 
         record.expires_at = (steady if record.due is None else record.due) + rules.expires
     if task.options.unique:
         record.unique_key = unique_key(task, record.args, record.kwargs)
-    elif rules.unique_for is not None:
-        raise InvalidOption("unique_for says how long a task stays unique; it needs unique= as well.")

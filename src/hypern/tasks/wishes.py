@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any, final
 
 from hypern.errors import InvalidOption
 from hypern.records import Cancelled, Wanted
 
 
 class Wish(Exception):
-    """Base of `Retry`, `Snooze` and `Cancel`."""
+    """Base of `Retry`, `Snooze` and `Cancel`, which have no subclasses: what is returned is looked at by its
+    exact class. Their reduced form carries all that they were made with, so they can be copied."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if cls.__module__ != __name__:
+            raise TypeError(f"{cls.__bases__[0].__name__} cannot be subclassed; give it a reason instead.")
+        super().__init_subclass__(**kwargs)
 
     def outcome(self) -> Wanted | Cancelled:
         """The wish as an outcome of the attempt."""
         raise NotImplementedError
 
 
+@final
 class Retry(Wish):
     """Run me again, in `delay` seconds (unless given: as the task's backoff says). This attempt is spent:
     when `retries` are used up, the task is FAILED."""
@@ -25,10 +33,14 @@ class Retry(Wish):
         self.reason = _words("Retry", reason)
         super().__init__(self.reason or "to be tried again")
 
+    def __reduce__(self) -> tuple[type[Retry], tuple[float | None, str]]:
+        return Retry, (self.delay, self.reason)
+
     def outcome(self) -> Wanted:
         return Wanted(self.delay, True, f"Retry: {self.reason}" if self.reason else "Retry")
 
 
+@final
 class Snooze(Wish):
     """Run me again in `seconds`; this attempt does not count."""
 
@@ -37,10 +49,14 @@ class Snooze(Wish):
         self.reason = _words("Snooze", reason)
         super().__init__(self.reason or "to be run later")
 
+    def __reduce__(self) -> tuple[type[Snooze], tuple[float, str]]:
+        return Snooze, (self.seconds, self.reason)
+
     def outcome(self) -> Wanted:
         return Wanted(self.seconds, False, f"Snooze: {self.reason}" if self.reason else "Snooze")
 
 
+@final
 class Cancel(Wish):
     """There is nothing to do, or no use in doing it: the task is CANCELLED, `reason` is kept."""
 
@@ -48,15 +64,22 @@ class Cancel(Wish):
         self.reason = _words("Cancel", reason)
         super().__init__(self.reason or "cancelled by the task itself")
 
+    def __reduce__(self) -> tuple[type[Cancel], tuple[str]]:
+        return Cancel, (self.reason,)
+
     def outcome(self) -> Cancelled:
         return Cancelled(self.reason or "cancelled by the task itself")
 
 
 def _seconds(name: str, value: float) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0:
-        raise InvalidOption(f"{name}() takes a finite number of seconds, 0 or more, not {value!r}.")
-    return float(value)
+    try:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        seconds = float(value) if is_number else math.nan
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds) or seconds < 0:
+        raise InvalidOption(f"{name}() takes a finite number of seconds, 0 or more, not {value!r:.80}.")
+    return seconds
 
 
 def _words(name: str, reason: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,11 +13,12 @@ from functools import partial
 from hypern.clock import Clock
 from hypern.eventloop import new_event_loop
 from hypern.events import Events
-from hypern.records import Again, Completed, Ending, Failed, Lane, Outcome, TaskRecord
-from hypern.stores.base import Store
+from hypern.records import Again, Cancelled, Completed, Ending, Failed, Lane, Outcome, TaskRecord
+from hypern.stores.base import EXPIRED, Store
 from hypern.tasks.deadlines import Deadline, Deadlines
 from hypern.tasks.failure import failure
 from hypern.tasks.finish import decide, log_failure
+from hypern.tasks.isolated import Final, Isolated
 from hypern.tasks.run import own_context, run_coroutine, run_plain
 from hypern.threads import Crew
 
@@ -24,6 +26,7 @@ logger = logging.getLogger("hypern.tasks")
 
 THREAD, LOOP = Lane.THREAD, Lane.LOOP
 
+_CANCELLED_KIND = "asyncio.exceptions:CancelledError"
 _TIMEOUT_KINDS = ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception", "builtins:BaseException")
 
 # So many coroutine tasks are started in one turn of the loop before the others get theirs.
@@ -57,6 +60,8 @@ class Work:
             record = self.store.claim(lane, self._clock.wall())
             if record is None:
                 return None
+            if record.expires_at is not None and self._is_too_late(record):
+                continue
             if record.spec.rules.rate is not None and not self._admit(record):
                 continue
             if self._events.listeners:
@@ -71,6 +76,13 @@ class Work:
             self._delayed(record.due)
         return False
 
+    def _is_too_late(self, record: TaskRecord) -> bool:
+        """It has expired, and was claimed before the store came to cancel it."""
+        if record.attempt > 1 or record.expires_at is None or self._clock.steady() < record.expires_at:
+            return False
+        self.finish(record, record.fence, record.attempt, Cancelled(EXPIRED))
+        return True
+
     def has_ready(self, lane: Lane) -> bool:
         return not self.paused and self.store.has_ready(lane)
 
@@ -81,6 +93,12 @@ class Work:
         if recorded is not None:
             self.finished(record, attempt, ending, recorded)
 
+    def fail(self, record: TaskRecord, fence: int, attempt: int, failed: Failed) -> None:
+        """As `finish`, whatever the rules say about another attempt."""
+        recorded = self.store.finish(record, fence, failed, self._clock.wall())
+        if recorded is not None:
+            self.finished(record, attempt, failed, recorded)
+
     def finished(self, record: TaskRecord, attempt: int, ending: Ending, recorded: bool) -> None:
         """The store has recorded an ending, or refused it."""
         self._settled()
@@ -89,6 +107,9 @@ class Work:
         if type(ending) is not Completed:
             if isinstance(ending, Again):
                 self._delayed(ending.due)
+                if record.cancel_requested:
+                    # It was asked to stop when it had been decided already that it runs again.
+                    self.store.cancel(record.id, self._clock.wall())
             if isinstance(ending, (Failed, Again)):
                 log_failure(record, attempt, ending)
         if self._events.listeners:
@@ -111,10 +132,14 @@ class Work:
 
 
 class ThreadLane:
-    """Plain functions, each on one of `size` threads."""
+    """Plain functions, each on one of `size` threads; isolated tasks, each in a process that one of them
+    attends to."""
 
     def __init__(self, work: Work, size: int) -> None:
         self._work = work
+        self._isolated = Isolated(work.store, work.deadlines)
+        self.interrupt = self._isolated.interrupt
+        self.tidy = self._isolated.tidy
         self._crew: Crew[TaskRecord] = Crew(
             "hypern-task", size, partial(work.claim, THREAD), self._do, partial(work.has_ready, THREAD)
         )
@@ -122,25 +147,44 @@ class ThreadLane:
         self.wake = self._crew.wake
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start nothing more; end the processes of isolated tasks."""
         self._crew.stop()
+        self._isolated.stop()
 
-    def join(self, deadline: float) -> None:
-        """Wait until `deadline` (of `time.monotonic`) for the threads to end."""
-        self._crew.join(deadline)
+    def join(self, deadline: float) -> bool:
+        """Wait until `deadline` (of `time.monotonic`) for the threads to end. Whether all did."""
+        return self._crew.join(deadline)
 
     def leave_to_the_parent(self) -> None:
         """In a forked child: should it be one of our threads that forked, it does no more of this work."""
         self._crew.leave()
 
     def _do(self, record: TaskRecord) -> None:
+        if record.spec.rules.isolate:
+            self._do_isolated(record)
+            return
         fence, attempt = record.fence, record.attempt
         work = self._work
         deadline = work.set_deadline(record, self._crew.replacement()) if record.spec.rules.timeout else None
         outcome = run_plain(record, work.store)
         if deadline is not None:
             deadline.met()
-        work.finish(record, fence, attempt, outcome)
+        try:
+            work.finish(record, fence, attempt, outcome)
+        except BaseException:
+            # A trace function that the task has left behind raises in whatever is called next.
+            sys.settrace(None)
+            sys.setprofile(None)
+            work.finish(record, fence, attempt, outcome)
+
+    def _do_isolated(self, record: TaskRecord) -> None:
+        fence, attempt = record.fence, record.attempt
+        work = self._work
+        outcome = self._isolated.run(record, partial(work.set_deadline, record))
+        if isinstance(outcome, Final):
+            work.fail(record, fence, attempt, outcome.failed)
+        elif outcome is not None:
+            work.finish(record, fence, attempt, outcome)
 
 
 class LoopLane:
@@ -175,9 +219,11 @@ class LoopLane:
         self._stopping = True
         self._tell(self._loop.stop)
 
-    def join(self, deadline: float) -> None:
-        """Wait until `deadline` (of `time.monotonic`) for what runs to end, and the loop with it."""
+    def join(self, deadline: float) -> bool:
+        """Wait until `deadline` (of `time.monotonic`) for what runs to end, and the loop with it. Whether
+        they did."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         try:
@@ -211,9 +257,19 @@ class LoopLane:
             outcome = failure(exception)
         if record.spec.rules.timeout is None or self._running.get(record.id) is asyncio.current_task():
             del self._running[record.id]
-        self._work.finish(record, fence, attempt, outcome)
+        if not self._was_stopped(outcome):
+            self._work.finish(record, fence, attempt, outcome)
         if self._work.has_ready(LOOP):
             self.notify()
+
+    def _was_stopped(self, outcome: Outcome) -> bool:
+        """Whether it ended because this engine ends, and another process can run it again."""
+        return (
+            self._stopping
+            and self._work.store.shared
+            and isinstance(outcome, Failed)
+            and _CANCELLED_KIND in outcome.kinds
+        )
 
     def _set_deadline(self, record: TaskRecord, task: asyncio.Task[None]) -> None:
         deadline = self._work.set_deadline(record, lambda: self._tell(self._give_up, record.id, task))
@@ -224,6 +280,8 @@ class LoopLane:
         # Its place is free for others, and for its own next attempt, even if it ignores being cancelled.
         if self._running.get(task_id) is task:
             del self._running[task_id]
+            if self._work.has_ready(LOOP):
+                self.notify()
         self._loop.call_soon(task.cancel)
 
     def _interrupt(self, task_id: str) -> None:
@@ -237,9 +295,9 @@ class LoopLane:
         while not self._stopping:
             try:
                 self._loop.run_forever()
-            except BaseException:
+            except BaseException as error:
                 # SystemExit and KeyboardInterrupt, from an asyncio task or callback that a task has left.
-                logger.exception("a background task tried to end the event loop of all of them; it goes on")
+                _complain(error)
         self._close()
 
     def _close(self) -> None:
@@ -254,3 +312,13 @@ class LoopLane:
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _complain(error: BaseException) -> None:
+    try:
+        logger.error(
+            "a background task tried to end the event loop of all of them; it goes on", exc_info=error
+        )
+    except BaseException:
+        # A logging handler that is broken as well must not end it either.
+        return

@@ -11,15 +11,35 @@ of `stores.base.Store` it holds the store to. Times are made up: a store has no 
 """
 
 from hypern.stores.conformance.adding import Adding
+from hypern.stores.conformance.adding_many import AddingMany
 from hypern.stores.conformance.cancelling import Cancelling
 from hypern.stores.conformance.claiming import Claiming
 from hypern.stores.conformance.delaying import Delaying
+from hypern.stores.conformance.expiring import Expiring
 from hypern.stores.conformance.finishing import Finishing
 from hypern.stores.conformance.keeping import Keeping
+from hypern.stores.conformance.pacing import Pacing
+from hypern.stores.conformance.queueing import Queueing
 from hypern.stores.conformance.racing import Racing
+from hypern.stores.conformance.snoozing import Snoozing
+from hypern.stores.conformance.uniqueness import Uniqueness
 
 __all__ = ["StoreConformance"]
 
 
-class StoreConformance(Adding, Claiming, Delaying, Finishing, Cancelling, Keeping, Racing):
+class StoreConformance(
+    Adding,
+    AddingMany,
+    Claiming,
+    Queueing,
+    Delaying,
+    Expiring,
+    Pacing,
+    Finishing,
+    Snoozing,
+    Cancelling,
+    Keeping,
+    Uniqueness,
+    Racing,
+):
     """Everything that `stores.base.Store` promises, as tests. Subclasses say `make_store`."""

@@ -59,10 +59,10 @@ class Adding(Suite):
         assert store.count()[PENDING] == 2
 
     def test_a_known_id_is_no_matter_of_room(self) -> None:
-        """A full store answers a known id with False, not with QueueFull."""
+        """A full store answers a known id with that id, not with QueueFull."""
         store = self.make_store(capacity=1)
         store.add(make_record("a"))
-        assert store.add(make_record("a")) is not None
+        assert store.add(make_record("a")) == "a"
 
     @pytest.mark.parametrize("way", ["claim", "cancel"])
     def test_room_is_made(self, way: str) -> None:

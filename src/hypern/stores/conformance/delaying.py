@@ -17,15 +17,8 @@ from hypern.stores.conformance.suite import (
     finish,
     kept,
     make_record,
+    release_all,
 )
-
-
-def release_all(store: Store, steady: float, wall: float = NOW) -> set[object]:
-    """Call `release` until nothing is left that is due: all the lanes that got some."""
-    lanes: set[object] = set()
-    while (due := store.next_due()) is not None and due <= steady:
-        lanes |= set(store.release(steady, wall))
-    return lanes
 
 
 class Delaying(Suite):

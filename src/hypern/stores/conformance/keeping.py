@@ -144,3 +144,26 @@ class Keeping(Suite):
         store.prune(NOW)
         assert set(find_ids(store, COMPLETED)) == {"n3", "n1", "n2"}
         assert find_ids(store, PENDING, RUNNING) == ["running", "waiting"]
+
+    def test_kept_for_a_time_of_its_own(self, store: Store) -> None:
+        """prune: a task with a `result_ttl` is kept just so long, be it more or less than `keep_seconds`."""
+        for task_id, result_ttl in [("zero", 0.0), ("short", 5.0), ("usual", None), ("long", 500.0)]:
+            finish(store, claimed(store, make_record(task_id, result_ttl=result_ttl)), 1, Completed(1), NOW)
+        store.add(make_record("cancelled", result_ttl=7.0))
+        store.cancel("cancelled", NOW)
+        assert kept(store, "zero").result == 1
+        left = {}
+        for passed in (0, 4.9, 5, 7, 59.9, 61, 499, 501):
+            store.prune(NOW + passed)
+            left[passed] = len(find_ids(store, *TaskStatus))
+        assert left == {0: 4, 4.9: 4, 5: 3, 7: 2, 59.9: 2, 61: 1, 499: 1, 501: 0}
+        assert store.count() == dict.fromkeys(TaskStatus, 0)
+
+    def test_a_time_of_its_own_begins_at_the_end(self, store: Store) -> None:
+        """prune: `result_ttl` counts from the end of the task, so one that waits or runs is kept."""
+        running = claimed(store, make_record("running", result_ttl=1.0))
+        store.add(make_record("waiting", result_ttl=1.0))
+        assert store.prune(NOW + 1000) == 0
+        finish(store, running, running.fence, Completed(1), NOW + 1000)
+        assert store.prune(NOW + 1000.5) == 0
+        assert store.prune(NOW + 1001) == 1

@@ -7,7 +7,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -53,6 +53,10 @@ def task_function(*args: Any, **kwargs: Any) -> None:
     """What the tasks of the suite would call; at the top of a module, so that any store can name it."""
 
 
+def other_function(*args: Any, **kwargs: Any) -> None:
+    """Another one."""
+
+
 def make_record(
     task_id: str | None = None,
     *,
@@ -63,48 +67,82 @@ def make_record(
     args: tuple[Any, ...] = (),
     kwargs: dict[str, Any] | None = None,
     retries: int = 0,
+    func: Callable[..., Any] = task_function,
+    queue: str = "default",
+    unique_key: str | None = None,
+    unique_for: float | None = None,
+    expires_at: float | None = None,
+    rate: float | None = None,
+    result_ttl: float | None = None,
+    on_crash: Literal["retry", "fail"] = "retry",
 ) -> TaskRecord:
-    """A PENDING task as `submit` makes it at `wall`. `due`: steady-clock second, None for at once."""
-    rules = Rules(priority=priority, retries=retries)
+    """A PENDING task as `submit` makes it at `wall`. `due`, `expires_at`: steady-clock seconds, None for at
+    once and for ever."""
+    rules = Rules(
+        priority=priority,
+        queue=queue,
+        retries=retries,
+        expires=None if expires_at is None else expires_at - (due or 0.0),
+        unique_for=unique_for,
+        rate=rate,
+        result_ttl=result_ttl,
+        on_crash=on_crash,
+    )
     return TaskRecord(
         id=f"task-{next(_numbers):06d}" if task_id is None else task_id,
-        spec=TaskSpec.of("conformance:task_function", task_function, task_function, lane, rules),
+        spec=TaskSpec.of(f"conformance:{func.__name__}", func, func, lane, rules),
         args=args,
         kwargs=kwargs or {},
         submitted_at=wall,
         due=due,
         context=None,
         ready_at=wall,
+        expires_at=expires_at,
+        unique_key=unique_key,
     )
 
 
-class _Ear:
-    """Hears how endings came out that a store left open."""
+class Ear:
+    """Hears how endings came out that a store left open, and in which lanes there is new work."""
 
     def __init__(self) -> None:
         self.answers: defaultdict[str, deque[bool]] = defaultdict(deque)
+        self.ready: set[Lane] = set()
 
     def on_finished(self, record: TaskRecord, ending: Ending, recorded: bool) -> None:
         self.answers[record.id].append(recorded)
 
     def on_ready(self, lanes: Collection[Lane]) -> None:
-        pass
+        self.ready.update(lanes)
 
     def on_cancel_requested(self, task_ids: Collection[str]) -> None:
         pass
 
+    def on_due(self, moment: float) -> None:
+        pass
 
-_ear = _Ear()
+
+_ear = Ear()
 
 
-def finish(store: Store, record: TaskRecord, fence: int, ending: Ending, wall: float = NOW) -> bool:
+def finish(
+    store: Store, record: TaskRecord, fence: int, ending: Ending, wall: float = NOW, ear: Ear = _ear
+) -> bool:
     """`store.finish`, and wait until it has been recorded or refused: which of them."""
-    store.attach(_ear)
+    store.attach(ear)
     answer = store.finish(record, fence, ending, wall)
     if answer is None:
         store.flush()
-        answer = _ear.answers[record.id].popleft()
+        answer = ear.answers[record.id].popleft()
     return answer
+
+
+def release_all(store: Store, steady: float, wall: float = NOW) -> set[Lane]:
+    """Call `release` until nothing is left that is due: all the lanes that got some."""
+    lanes: set[Lane] = set()
+    while (due := store.next_due()) is not None and due <= steady:
+        lanes |= set(store.release(steady, wall))
+    return lanes
 
 
 def claim_one(store: Store, lane: Lane = THREAD) -> TaskRecord:

@@ -8,7 +8,6 @@ from typing import Any
 from hypern.errors import QueueFull
 from hypern.records import TaskRecord
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.rows import read_rules
 from hypern.stores.sqlite.writer import Transaction
 
 Parameters = tuple[Any, ...]
@@ -21,12 +20,13 @@ def add(
     if record.unique_key is not None or capacity is not None:
         if transaction.execute(sql.STATE_OF, (record.id,)).fetchone() is not None:
             return record.id
-        if record.unique_key is not None:
-            holder = _holder(transaction, record)
-            if holder is not None:
-                return holder
+        if record.unique_key is not None and (holder := _holder(transaction, record)) is not None:
+            return holder
         if capacity is not None and _pending(transaction) >= capacity:
             raise QueueFull(capacity)
+        if record.unique_key is not None and record.spec.rules.unique_for is not None:
+            until = record.submitted_at + record.spec.rules.unique_for
+            transaction.execute(sql.KEEP_KEY, (record.unique_key, record.id, until))
     if transaction.execute(sql.ADD, row).rowcount == 0:
         return record.id
     if new_queue:
@@ -66,11 +66,8 @@ def add_many(
 def _holder(transaction: Transaction, record: TaskRecord) -> str | None:
     row = transaction.execute(sql.HOLDER, (record.unique_key,)).fetchone()
     if row is None:
-        return None
-    task_id, state, rules, submitted_at = row
-    period = read_rules(rules).unique_for
-    is_over = state > sql.RUNNING and (period is None or submitted_at + period <= record.submitted_at)
-    return None if is_over else str(task_id)
+        row = transaction.execute(sql.KEY_HOLDER, (record.unique_key, record.submitted_at)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _pending(transaction: Transaction) -> int:

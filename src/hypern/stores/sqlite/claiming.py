@@ -11,6 +11,12 @@ from hypern.stores.sqlite.claims import Row
 from hypern.stores.sqlite.writer import Transaction
 
 
+class Limits:
+    """What the last claim saw: whether any queue has a limit."""
+
+    are_set = False
+
+
 def claim_some(
     transaction: Transaction,
     lane: int,
@@ -19,11 +25,14 @@ def claim_some(
     wall: float,
     queues: Collection[str] | None,
     unknown: Collection[str],
+    limits: Limits,
 ) -> list[Row]:
     """Take up to `wanted` tasks of a lane, in the order in which they should start. `queues`: of these only;
     `unknown`: none of these functions, which this process does not know."""
     found: list[tuple[float, int]] = []
+    limits.are_set = False
     for queue, room in _open_queues(transaction, queues):
+        limits.are_set = limits.are_set or room is not None
         limit = wanted if room is None else min(wanted, room)
         if limit <= 0:
             continue

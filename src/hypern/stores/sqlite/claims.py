@@ -29,7 +29,7 @@ class Claim(msgspec.Struct, eq=False):
     fence: int
     slot: int
     queue: str
-    placed: bool
+    place: float | None
     since: float
 
 

@@ -148,7 +148,8 @@ class Database:
             (former,) = connection.execute(sql.GET_META, ("offset",)).fetchone()
             for statement in (sql.SHIFT_SCHEDULED, sql.SHIFT_READY, sql.SHIFT_EXPIRING):
                 connection.execute(statement, (former - offset,))
-            connection.execute(sql.FORGET_PLACES)
+            connection.execute(sql.FORGET_PACES)
+            connection.execute(sql.FORGET_TURNS)
         connection.execute(sql.SET_META, ("boot", boot))
         connection.execute(sql.SET_META, ("offset", offset))
 

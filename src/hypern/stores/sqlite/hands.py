@@ -14,7 +14,7 @@ from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecor
 from hypern.stores.base import Listener
 from hypern.stores.sqlite import looking
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.claiming import claim_some
+from hypern.stores.sqlite.claiming import Limits, claim_some
 from hypern.stores.sqlite.claims import Claim, Reserve, Row
 from hypern.stores.sqlite.crashing import crash_point
 from hypern.stores.sqlite.endings import Keeping, record_ending
@@ -48,6 +48,7 @@ class Hands:
         self._claims: dict[str, Claim] = {}
         self._unknown: frozenset[str] = frozenset()
         self._reported: set[str] = set()
+        self._limits = Limits()
         # Asked to stop while they waited here.
         self._cancelled_here: set[str] = set()
         self._progress: dict[str, bytes] = {}
@@ -125,7 +126,9 @@ class Hands:
         lane = lane_number(reserve.lane)
 
         def work(transaction: Transaction) -> list[Row]:
-            return claim_some(transaction, lane, wanted, owner, wall, self._queues, self._unknown)
+            return claim_some(
+                transaction, lane, wanted, owner, wall, self._queues, self._unknown, self._limits
+            )
 
         return work
 
@@ -153,7 +156,7 @@ class Hands:
             self._end_unstarted(row, Cancelled(), wall)
             return None
         slot = self._neighbours.presence().start(seq)
-        self._claims[task_id] = Claim(record, seq, fence, slot, row[17], bool(row[15]), time.monotonic())
+        self._claims[task_id] = Claim(record, seq, fence, slot, row[17], row[15], time.monotonic())
         crash_point("started")
         return record
 
@@ -168,6 +171,12 @@ class Hands:
         """It has been put back, and runs here no more."""
         self._claims.pop(claim.record.id, None)
         self._neighbours.presence().end(claim.slot)
+        self._room_in_a_queue()
+
+    def _room_in_a_queue(self) -> None:
+        """A task runs no more; where queues have limits, others may have waited for that."""
+        if self._limits.are_set:
+            self.look_again()
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
         claim = self.current(record.id, fence)
@@ -193,6 +202,7 @@ class Hands:
                 logger.error("how task %s %s ended could not be written: %s", record.name, record.id, error)
             if self.listener is not None:
                 self.listener.on_finished(record, ending, bool(recorded))
+            self._room_in_a_queue()
 
         # A thread that looks for its next task writes this with the claim; a coroutine does not wait for it.
         self._writer.post(work, then, soon=reserve is self._loop, persistent=True)
@@ -224,7 +234,7 @@ class Hands:
         owner = self._neighbours.presence().incarnation
         task = TaskSpec.of(row[2], _nothing, _nothing, Lane.THREAD, read_rules(row[5]))
         record = TaskRecord(row[1], task, (), {}, row[7], None, None, row[9], attempt=row[12], fence=row[13])
-        claim = Claim(record, row[0], row[13], -1, row[17], False, 0.0)
+        claim = Claim(record, row[0], row[13], -1, row[17], None, 0.0)
 
         def work(transaction: Transaction) -> bool:
             return record_ending(transaction, claim, owner, ending, (None, None), wall, self._keeping)

@@ -34,17 +34,12 @@ def queues(connection: sqlite3.Connection) -> list[QueueState]:
     counted: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for queue, state, number in connection.execute(sql.COUNT_QUEUES):
         counted[queue][state] = number
-    return [
-        QueueState(
-            name,
-            bool(paused),
-            most,
-            counted[name].get(sql.READY, 0),
-            counted[name].get(sql.SCHEDULED, 0),
-            counted[name].get(sql.RUNNING, 0),
-        )
-        for name, paused, most in connection.execute(sql.QUEUES)
-    ]
+    found = []
+    for name, paused, most in connection.execute(sql.QUEUES):
+        live = [counted[name].get(state, 0) for state in (sql.READY, sql.SCHEDULED, sql.RUNNING)]
+        if paused or most is not None or any(live):
+            found.append(QueueState(name, bool(paused), most, *live))
+    return found
 
 
 def ahead(connection: sqlite3.Connection, task_id: str) -> int:

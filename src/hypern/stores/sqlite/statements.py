@@ -34,7 +34,7 @@ CREATE TABLE hypern_tasks (
     attempt INTEGER NOT NULL DEFAULT 0,
     fence INTEGER NOT NULL DEFAULT 0,
     lost INTEGER NOT NULL DEFAULT 0,
-    placed INTEGER NOT NULL DEFAULT 0,
+    place REAL,
     owner TEXT,
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     result BLOB,
@@ -51,7 +51,7 @@ CREATE INDEX hypern_tasks_expiring ON hypern_tasks (expires_at)
     WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2;
 CREATE INDEX hypern_tasks_running ON hypern_tasks (owner, queue) WHERE state = 2;
 CREATE INDEX hypern_tasks_ended ON hypern_tasks (gone_at) WHERE state > 2;
-CREATE INDEX hypern_tasks_unique ON hypern_tasks (unique_key) WHERE unique_key IS NOT NULL;
+CREATE INDEX hypern_tasks_unique ON hypern_tasks (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
 CREATE TABLE hypern_attempts (
     task INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -67,7 +67,12 @@ CREATE TABLE hypern_queues (
 CREATE TABLE hypern_counts (
     queue TEXT NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (queue, state)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE hypern_places (name TEXT PRIMARY KEY, moment REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_paces (
+    name TEXT PRIMARY KEY, booked REAL NOT NULL, started REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_keys (
+    unique_key TEXT PRIMARY KEY, task TEXT NOT NULL, until REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'hypern_meta'"
@@ -80,7 +85,8 @@ SHIFT_READY = "UPDATE hypern_tasks SET rank = rank + ?1 WHERE state IN (0, 2)"
 SHIFT_EXPIRING = (
     "UPDATE hypern_tasks SET expires_at = expires_at + ?1 WHERE expires_at IS NOT NULL AND state < 3"
 )
-FORGET_PLACES = "DELETE FROM hypern_places"
+FORGET_PACES = "DELETE FROM hypern_paces"
+FORGET_TURNS = "UPDATE hypern_tasks SET place = NULL WHERE place IS NOT NULL"
 
 ADD = """
 INSERT INTO hypern_tasks (
@@ -88,8 +94,16 @@ INSERT INTO hypern_tasks (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
 """
 HOLDER = """
-SELECT id, state, rules, submitted_at FROM hypern_tasks WHERE unique_key = ? ORDER BY seq DESC LIMIT 1
+SELECT id FROM hypern_tasks WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3 LIMIT 1
 """
+# A key that is taken for a time outlives its task.
+KEY_HOLDER = "SELECT task FROM hypern_keys WHERE unique_key = ? AND until > ?"
+KEEP_KEY = """
+INSERT INTO hypern_keys VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET task = excluded.task, until = excluded.until
+"""
+FREE_KEYS = "DELETE FROM hypern_keys WHERE until <= ?"
+HAS_FREE_KEYS = "SELECT 1 FROM hypern_keys WHERE until <= ? LIMIT 1"
 PENDING_NUMBER = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state < 2"
 KNOWN_QUEUE = "INSERT INTO hypern_queues (name) VALUES (?) ON CONFLICT DO NOTHING"
 ADD_COUNT = """
@@ -111,7 +125,7 @@ SELECT seq, rank FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ?
 """
 _COLUMNS = """
     seq, id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key, attempt,
-    fence, lost, placed, cancel_requested, queue
+    fence, lost, place, cancel_requested, queue
 """
 CLAIM = f"""
 UPDATE hypern_tasks SET state = 2, owner = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
@@ -139,12 +153,13 @@ UPDATE hypern_tasks SET state = 5, reason = ?, attempt = ?, started_at = ?, fini
 """
 TRY_AGAIN = f"""
 UPDATE hypern_tasks SET state = 1, error = ?, traceback = ?, attempt = ?, started_at = ?, due = ?,
-    progress = NULL, owner = NULL, placed = 0 {_MINE}
+    progress = NULL, owner = NULL, place = NULL, expires_at = NULL {_MINE}
 """
 PUT_BACK = f"""
-UPDATE hypern_tasks SET state = 1, due = ?, placed = 1, attempt = attempt - 1, owner = NULL {_MINE}
+UPDATE hypern_tasks SET state = 1, due = ?, place = ?, attempt = attempt - 1, owner = NULL,
+    started_at = CASE WHEN attempt = 1 THEN 0 ELSE started_at END {_MINE}
 """
-UNPLACE = f"UPDATE hypern_tasks SET placed = 0 {_MINE}"
+FORGET_TURN = f"UPDATE hypern_tasks SET place = NULL {_MINE}"
 GIVE_BACK = f"UPDATE hypern_tasks SET state = 0, attempt = attempt - 1, owner = NULL {_MINE}"
 # For one that still runs here though this process ends: whoever finds its owner dead adds one to both.
 WILL_BE_LEFT = f"UPDATE hypern_tasks SET attempt = attempt - 1, lost = lost - 1 {_MINE}"
@@ -152,8 +167,11 @@ REPORT = f"UPDATE hypern_tasks SET progress = ? {_MINE}"
 REMEMBER = "INSERT INTO hypern_attempts VALUES (?, ?, ?, ?, ?, ?)"
 FORGET_OLD_ATTEMPTS = "DELETE FROM hypern_attempts WHERE task = ? AND number <= ?"
 
-PLACE = "SELECT moment FROM hypern_places WHERE name = ?"
-SET_PLACE = "INSERT INTO hypern_places VALUES (?, ?) ON CONFLICT DO UPDATE SET moment = excluded.moment"
+PACE = "SELECT booked, started FROM hypern_paces WHERE name = ?"
+SET_PACE = """
+INSERT INTO hypern_paces VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET booked = excluded.booked, started = excluded.started
+"""
 
 CANCEL_WAITING = """
 UPDATE hypern_tasks SET state = 5, reason = ?, finished_at = ?, gone_at = ? WHERE seq = ? AND state < 2

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from hypern.errors import QueueUnavailable, SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Listener, QueueState, Store
-from hypern.stores.pace import place
+from hypern.stores.pace import Pace, turn
 from hypern.stores.sqlite import adding, looking, scheduling
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
@@ -141,23 +141,21 @@ class SQLiteStore(Store):
         mine = (claim.seq, fence, self._neighbours.presence().incarnation)
 
         def work(transaction: Transaction) -> float | None:
-            if claim.placed:
-                transaction.execute(sql.UNPLACE, mine)
-                return None
-            last = transaction.execute(sql.PLACE, (record.name,)).fetchone()
-            moment = place(None if last is None else last[0], rate, steady)
-            transaction.execute(sql.SET_PLACE, (record.name, moment))
-            if moment <= steady:
-                return None
-            if transaction.execute(sql.PUT_BACK, (moment, *mine)).rowcount:
+            pace = transaction.execute(sql.PACE, (record.name,)).fetchone()
+            its_turn = turn(None if pace is None else Pace(*pace), claim.place, rate, steady)
+            transaction.execute(sql.SET_PACE, (record.name, its_turn.pace.booked, its_turn.pace.started))
+            if its_turn.due is None:
+                if claim.place is not None:
+                    transaction.execute(sql.FORGET_TURN, mine)
+            elif transaction.execute(sql.PUT_BACK, (its_turn.due, its_turn.mine, *mine)).rowcount:
                 transaction.moved(claim.queue, sql.RUNNING, sql.SCHEDULED)
-            return moment
+            return its_turn.due
 
-        moment = self._writer.run(work, durable=False)
-        if moment is None:
+        due: float | None = self._writer.run(work, durable=False)
+        if due is None:
             return True
         self._hands.drop(claim)
-        record.due = moment
+        record.due = due
         return False
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
@@ -206,13 +204,17 @@ class SQLiteStore(Store):
 
     def prune(self, wall: float) -> int:
         def work(transaction: Transaction) -> int:
+            transaction.execute(sql.FREE_KEYS, (wall,))
             gone = forget(transaction, transaction.execute(sql.GONE, (wall, _FORGET_AT_ONCE)).fetchall())
             if self._keeping.number is not None:
                 gone += forget_surplus(transaction, self._keeping.number, _FORGET_AT_ONCE)
             return gone
 
         with self._readers.reading() as connection:
-            is_due = connection.execute(sql.GONE, (wall, 1)).fetchone() is not None
+            is_due = (
+                connection.execute(sql.GONE, (wall, 1)).fetchone() is not None
+                or connection.execute(sql.HAS_FREE_KEYS, (wall,)).fetchone() is not None
+            )
         if not is_due and self._keeping.number is None:
             return 0
         forgotten = 0
