@@ -10,12 +10,37 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.cases import delayed, http, inprocess, latency, memory
+from benchmarks.cases import (
+    delayed,
+    durable_backlog,
+    durable_drain,
+    durable_pickup,
+    durable_submit,
+    durable_users,
+    durable_web,
+    http,
+    inprocess,
+    latency,
+    memory,
+)
 from benchmarks.environments import prepare
 from benchmarks.load import require_wrk
 from benchmarks.report import Report
 
-CASES = {"http": http, "inprocess": inprocess, "latency": latency, "delayed": delayed, "memory": memory}
+CASES = {
+    "http": http,
+    "inprocess": inprocess,
+    "latency": latency,
+    "delayed": delayed,
+    "memory": memory,
+    "durable-submit": durable_submit,
+    "durable-drain": durable_drain,
+    "durable-pickup": durable_pickup,
+    "durable-backlog": durable_backlog,
+    "durable-web": durable_web,
+    "durable-users": durable_users,
+}
+NEED_WRK = {"http", "durable-users"}
 
 
 def arguments() -> argparse.Namespace:
@@ -24,7 +49,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("case", nargs="*", help=f"which of {', '.join(CASES)} (default: all)")
     parser.add_argument("--rounds", type=int, help="rounds a case (default: as many as the case needs)")
-    parser.add_argument("--quick", action="store_true", help="shorter, in about three minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter, in about a quarter of an hour")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures there, too")
     chosen = parser.parse_args()
     for name in set(chosen.case) - set(CASES):
@@ -43,7 +68,7 @@ def machine() -> str:
 def main() -> int:
     chosen = arguments()
     names = chosen.case or list(CASES)
-    if "http" in names:
+    if NEED_WRK & set(names):
         require_wrk()
     prepare(set().union(*(CASES[name].ENVIRONMENTS for name in names)))
     print(f"# Benchmarks\n\n{machine()}\n", flush=True)

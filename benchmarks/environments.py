@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench"
 OURS = "ours"
+FAILED = "failed.txt"
 
 PINNED = {
     "hypern-1.1.4": ("hypern==1.1.4",),
@@ -21,6 +22,20 @@ PINNED = {
     "starlette": ("starlette==1.10.0", "granian==2.8.7", "uvloop==0.23.0"),
     "robyn": ("robyn==0.88.0", "uvloop==0.22.1"),
     "huey": ("huey==3.5.4",),
+    "celery": ("celery==5.7.0", "kombu==5.7.0", "packaging==26.3", "redis==8.1.0", "hiredis==3.5.0"),
+    "dramatiq": ("dramatiq==2.2.1", "redis==8.1.0", "hiredis==3.5.0"),
+    "taskiq": (
+        "taskiq==0.13.0",
+        "taskiq-redis==1.2.4",
+        "redis==8.1.0",
+        "hiredis==3.5.0",
+        "orjson==3.13.0",
+        "uvloop==0.23.0",
+    ),
+    "saq": ("saq==0.26.4", "redis==7.4.1", "hiredis==3.5.0", "typing_extensions==4.16.0", "uvloop==0.23.0"),
+    "streaq": ("streaq==7.2.0", "coredis==6.9.0", "uvloop==0.23.0"),
+    "flexiq": ("flexiq==2.1.0",),
+    "dbos": ("dbos==3.4.0", "SQLAlchemy==2.1.9"),
 }
 
 
@@ -32,7 +47,7 @@ def python_of(environment: str) -> str:
 
 
 def prepare(environments: set[str]) -> None:
-    """Create what is missing or made from other pins. Raises subprocess.CalledProcessError when pip fails."""
+    """Create what is missing or made from other pins; what cannot be made is left to `why_missing`."""
     for name in sorted(environments - {OURS}):
         made_from = HOME / name / "made-from.txt"
         pins = "\n".join((sys.version, *PINNED[name]))
@@ -41,5 +56,15 @@ def prepare(environments: set[str]) -> None:
         print(f"Installing {', '.join(PINNED[name])} into {HOME.name}/{name} …", file=sys.stderr, flush=True)
         venv.create(HOME / name, with_pip=True, clear=True)
         pip = [python_of(name), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, *PINNED[name]], check=True)
-        made_from.write_text(pins)
+        done = subprocess.run([*pip, *PINNED[name]], stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode == 0:
+            made_from.write_text(pins)
+        else:
+            print(done.stderr, file=sys.stderr, flush=True)
+            (HOME / name / FAILED).write_text((done.stderr.strip().splitlines() or ["pip failed"])[-1])
+
+
+def why_missing(environment: str) -> str | None:
+    """Why an environment could not be made, None if it is there."""
+    failed = HOME / environment / FAILED
+    return f"it could not be installed: {failed.read_text()}" if failed.exists() else None
