@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 3000
 BIN := .venv/bin
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench crash
 
 demo: .venv/.installed-demo
 	@PORT=$(PORT) $(BIN)/python examples/shop/app.py
@@ -19,6 +19,9 @@ lint: .venv/.installed
 
 bench: .venv/.installed
 	@$(BIN)/python -m benchmarks $(CASES)
+
+crash: .venv/.installed
+	@$(BIN)/python -m crash $(OPTIONS)
 
 # The stamps are newer than pyproject.toml while what it asks for is installed.
 .venv/.installed: pyproject.toml | $(BIN)/python

@@ -15,7 +15,7 @@ DRAINED_WITHIN = 20.0
 
 def require_wrk() -> None:
     if shutil.which("wrk") is None:
-        raise SystemExit("The http case needs wrk, which is not on the PATH. Install it: apt-get install wrk")
+        raise SystemExit("This case needs wrk, which is not on the PATH. Install it: apt-get install wrk")
 
 
 def measure(port: int, warm_up: int, seconds: int) -> Figures:

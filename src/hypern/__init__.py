@@ -13,12 +13,18 @@ from hypern.errors import (
     InvalidTask,
     MethodNotAllowed,
     NotFound,
+    NotSerializable,
     PayloadTooLarge,
     QueueFull,
+    QueueUnavailable,
     ServiceUnavailable,
+    StoreUnusable,
+    SubmitUncertain,
     TaskError,
+    TaskTooLarge,
     TooManyRequests,
     Unauthorized,
+    UnknownTask,
     UnprocessableEntity,
 )
 from hypern.http.context import Context
@@ -32,6 +38,7 @@ from hypern.tasks.anywhere import cancel_task, get_task, submit_many, submit_tas
 from hypern.tasks.current import current_task
 from hypern.tasks.declare import Task, background
 from hypern.tasks.explain import explain
+from hypern.tasks.queues import limit_queue, pause_queue, queue_states, resume_queue
 from hypern.tasks.recurring import cron, every
 from hypern.tasks.wishes import Cancel, Retry, Snooze
 
@@ -52,9 +59,11 @@ __all__ = [
     "InvalidTask",
     "MethodNotAllowed",
     "NotFound",
+    "NotSerializable",
     "PayloadTooLarge",
     "Progress",
     "QueueFull",
+    "QueueUnavailable",
     "Request",
     "Response",
     "Retry",
@@ -62,12 +71,16 @@ __all__ = [
     "SSEEvent",
     "ServiceUnavailable",
     "Snooze",
+    "StoreUnusable",
+    "SubmitUncertain",
     "Task",
     "TaskError",
     "TaskResult",
     "TaskStatus",
+    "TaskTooLarge",
     "TooManyRequests",
     "Unauthorized",
+    "UnknownTask",
     "UnprocessableEntity",
     "background",
     "cancel_task",
@@ -76,6 +89,10 @@ __all__ = [
     "every",
     "explain",
     "get_task",
+    "limit_queue",
+    "pause_queue",
+    "queue_states",
+    "resume_queue",
     "submit_many",
     "submit_task",
 ]

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from hypern.config import Settings
-from hypern.errors import ConfigurationError, QueueFull, ServiceUnavailable
+from hypern.errors import ConfigurationError, QueueFull, QueueUnavailable, ServiceUnavailable
 from hypern.http.application import WebApp
+from hypern.http.listening import Listening
 from hypern.http.request import Request
 from hypern.http.response import Response
+from hypern.processes.child import Child
+from hypern.processes.tasks import TaskProcess
 from hypern.results import TaskResult
 from hypern.tasks.anywhere import submit_many_to, submit_to
 from hypern.tasks.declare import Decorate, Task, background_with
 from hypern.tasks.engine import Engine
+from hypern.tasks.explain import explain_to
 from hypern.tasks.lookup import look_up
 from hypern.tasks.options import CallOptions, TaskOptions
+from hypern.tasks.queues import limit_queue_of, pause_queue_of
+from hypern.tasks.recurring import Recur
 from hypern.tasks.runtime import use_engine
+from hypern.tasks.schedules import Cron, Every
+
+logger = logging.getLogger("hypern.tasks")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_ALONE = (
+    "the store 'memory://' belongs to one process: {} Several need a store that they share, such as "
+    "task_store='sqlite:///tasks.db'."
+)
 
 # How often a stop looks whether a second signal has come.
 _LOOK_EVERY = 0.05
@@ -77,6 +94,7 @@ class Hypern(WebApp):
             )
         )
         self._default_error_handlers[QueueFull] = _answer_queue_full
+        self._default_error_handlers[QueueUnavailable] = _answer_queue_unavailable
         use_engine(self.engine)
 
     @overload
@@ -112,9 +130,35 @@ class Hypern(WebApp):
         """As `hypern.get_task`, for the tasks of this app's engine."""
         return look_up(self.engine, task_id)
 
+    def pause_queue(self, name: str) -> None:
+        """As `hypern.pause_queue`, for this app's engine."""
+        pause_queue_of(self.engine, name, True)
+
+    def resume_queue(self, name: str) -> None:
+        """As `hypern.resume_queue`, for this app's engine."""
+        pause_queue_of(self.engine, name, False)
+
+    def limit_queue(self, name: str, limit: int | None) -> None:
+        """As `hypern.limit_queue`, for this app's engine."""
+        limit_queue_of(self.engine, name, limit)
+
     def cancel_task(self, task_id: str) -> bool:
         """As `hypern.cancel_task`, for the tasks of this app's engine."""
         return self.engine.cancel(task_id)
+
+    def explain(self, task_id: str) -> str:
+        """As `hypern.explain`, for the tasks of this app's engine."""
+        return explain_to(self.engine, task_id)
+
+    def every(self, *, seconds: float, catch_up: bool = False, overlap: bool = True) -> Recur:
+        """As `hypern.every`, for tasks that run in this app's engine."""
+        return Recur(lambda: self.engine, Every(seconds), catch_up, overlap)
+
+    def cron(
+        self, expression: str, *, tz: str = "UTC", catch_up: bool = False, overlap: bool = True
+    ) -> Recur:
+        """As `hypern.cron`, for tasks that run in this app's engine."""
+        return Recur(lambda: self.engine, Cron(expression, tz), catch_up, overlap)
 
     async def _on_start(self) -> None:
         self.engine.start()
@@ -127,12 +171,84 @@ class Hypern(WebApp):
                 self.engine.hurry()
         stopping.result()
 
-    def _check_workers(self, workers: int) -> None:
-        if workers != 1:
+    def listen(
+        self,
+        port: int = 3000,
+        host: str = "127.0.0.1",
+        callback: Callable[[], Any] | None = None,
+        *,
+        workers: int = 1,
+        task_processes: int = 0,
+        backlog: int = 1024,
+        ssl_cert: str | os.PathLike[str] | None = None,
+        ssl_key: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """As `WebApp.listen`. In the end tasks get `task_grace_seconds` after the requests.
+
+        With `task_processes=2` the processes that serve run no tasks: two others do, and a task that is
+        busy computing delays no answer. They are runs of the same program, too, up to this call.
+        """
+        self._check_processes(workers, task_processes)
+        listening = Listening(host, port, backlog, ssl_cert, ssl_key)
+        self._listen(listening, callback, workers, task_processes)
+
+    def run_tasks(
+        self,
+        *,
+        workers: int | None = None,
+        queues: Iterable[str] | None = None,
+        on_started: Callable[[], None] | None = None,
+    ) -> None:
+        """Run tasks that other processes submit, until SIGINT, SIGTERM or `stop()`; serve nothing.
+
+        `workers`: as `task_workers`. `queues`: the names of those whose tasks are run; None: all.
+        `on_started` is called when tasks can run. ConfigurationError if no other process could submit any.
+        """
+        if self.engine.settings.task_store.startswith("memory:"):
+            raise ConfigurationError(_ALONE.format("a process that only runs tasks would never see one."))
+        self._run_only_tasks(workers, queues)
+        self._run_until_stopped(TaskProcess(self, None, on_started))
+
+    def stop_seconds(self) -> float:
+        return super().stop_seconds() + self.engine.settings.task_grace_seconds
+
+    def _check_processes(self, web: int, task: int) -> None:
+        super()._check_processes(web, task)
+        if not isinstance(task, int) or isinstance(task, bool) or task < 0:
+            raise ConfigurationError(f"task_processes={task!r} has to be a whole number, 0 or more.")
+        if (web > 1 or task) and self.engine.settings.task_store.startswith("memory:"):
             raise ConfigurationError(
-                f"workers={workers!r}: with task_store='memory://' each process would keep tasks of its own "
-                "and answer 404 for the tasks of the others. Serve with one process: workers=1."
+                _ALONE.format(
+                    f"with workers={web} and task_processes={task} each process would keep tasks of its own "
+                    "and answer 404 for those of the others. Serve with one (workers=1)."
+                )
             )
+
+    def _become(self, child: Child | None, task: int) -> None:
+        if child is not None and child.role == "task":
+            self._run_only_tasks(None, None)
+        elif child is None or task:
+            self._set(task_workers=0)
+
+    def _run_only_tasks(self, workers: int | None, queues: Iterable[str] | None) -> None:
+        if workers is None:
+            # An app that leaves its tasks to others is one of those others here.
+            workers = self.engine.settings.task_workers or Settings().task_workers
+        if queues is None:
+            self._set(task_workers=workers)
+        else:
+            self._set(task_workers=workers, task_queues=tuple(queues))
+
+    def _set(self, **settings: Any) -> None:
+        # The program may have submitted tasks already, which has started it.
+        self.engine.stop()
+        self.engine.settings = replace(self.engine.settings, **settings)
+
+
+async def _answer_queue_unavailable(req: Request, res: Response, error: QueueUnavailable) -> None:
+    logger.error("%s %s: %s", req.method, req.path, error)
+    answer = ServiceUnavailable("Tasks cannot be taken at the moment; try again later.")
+    res.status(answer.status_code).header("Retry-After", str(error.retry_after)).json(answer.to_dict())
 
 
 async def _answer_queue_full(req: Request, res: Response, error: QueueFull) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
+from urllib.parse import quote
 
 from starlette.testclient import TestClient
 
@@ -24,13 +27,19 @@ class TaskRunner:
 
     `with TaskRunner(app) as tasks:` puts a fresh, empty engine with a `ManualClock` in the place of the
     app's, and of the one that the module-level functions use; without an app, of the latter only. At the
-    end of the block the former engine is back and the tasks of the block are gone.
+    end of the block the former engine is back and the tasks of the block are gone. An app whose tasks are
+    kept in a database gets an empty one in a temporary directory.
     """
 
     def __init__(self, app: Hypern | None = None) -> None:
         self.clock = ManualClock()
         self._app = app
         settings = Settings.read() if app is None else app.engine.settings
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        if settings.task_store.startswith("sqlite:"):
+            self._directory = tempfile.TemporaryDirectory(prefix="hypern-tasks-")
+            store = f"sqlite:///{quote(self._directory.name)}/tasks.db?synchronous=normal"
+            settings = replace(settings, task_store=store, task_workers=settings.task_workers or 1)
         self.engine = Engine(settings, self.clock)
         self._former_of_app: Engine | None = None
         self._former: Engine | None = None
@@ -49,6 +58,8 @@ class TaskRunner:
         if self._app is not None and self._former_of_app is not None:
             self._app.engine = self._former_of_app
         self.engine.discard()
+        if self._directory is not None:
+            self._directory.cleanup()
 
     def pending(self) -> list[TaskResult]:
         """The tasks that wait, delayed ones included, in the order of submission."""

@@ -16,11 +16,18 @@ from typing import Any
 import pytest
 from tests.http.serving import BASIC, GET, HEAD, ServedScript
 
+from hypern.app import Hypern
 from hypern.errors import ConfigurationError
 from hypern.http.application import WebApp
-from hypern.http.server import free_address
+from hypern.http.listening import Listening
 
 Serve = Callable[..., ServedScript]
+
+
+def free_port() -> int:
+    listening = Listening("127.0.0.1", 0)
+    listening.bind().close()
+    return listening.port
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -64,22 +71,50 @@ def test_a_busy_port_is_said_to_be_busy(serve_script: Serve, tmp_path: Path) -> 
 def test_an_impossible_address_is_refused(host: str, port: Any, words: str) -> None:
     """With the setting that is wrong."""
     with pytest.raises(ConfigurationError, match=words):
-        free_address(host, port)
+        Listening(host, port).bind()
 
 
 def test_a_free_port_is_chosen_and_names_are_resolved() -> None:
-    """`port=0` gives a real one; `localhost` its address."""
-    address, port = free_address("localhost", 0)
-    assert address in ("127.0.0.1", "::1")
-    assert port > 0
+    """`port=0` gives a real one; `localhost` its address; an address of IPv6 stands in brackets."""
+    listening = Listening("localhost", 0)
+    with listening.bind() as bound:
+        assert bound.getsockname()[0] in ("127.0.0.1", "::1")
+        assert listening.port > 0
+    assert Listening("::1", 80).url == "http://[::1]:80"
 
 
-def test_several_workers_are_refused_with_advice() -> None:
-    """One process is what `listen` of the plain web app offers."""
-    with pytest.raises(ConfigurationError, match="workers=2"):
-        WebApp().listen(0, workers=2)
+def test_an_address_is_had_by_one_alone() -> None:
+    """Of two that were bound before either listened, the second is refused when it wants to."""
+    first = Listening("127.0.0.1", 0)
+    with first.bind() as one:
+        second = Listening("127.0.0.1", first.port)
+        with second.bind() as other:
+            first.open(one)
+            with pytest.raises(ConfigurationError, match="another program listens there already"):
+                second.open(other)
+        with pytest.raises(ConfigurationError, match="another program listens there already"):
+            second.bind()
+
+
+def test_settings_that_cannot_work_are_refused() -> None:
+    """Before anything is bound."""
+    for workers in (0, -1, "2", True, 1.5):
+        with pytest.raises(ConfigurationError, match="workers="):
+            WebApp().listen(0, workers=workers)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="ssl_key"):
         WebApp().listen(0, ssl_cert="cert.pem")
+
+
+def test_several_processes_need_a_store_that_they_share() -> None:
+    """In memory each would know only its own tasks."""
+    app = Hypern(task_store="memory://")
+    for processes in ({"workers": 2}, {"task_processes": 1}):
+        with pytest.raises(ConfigurationError, match=r"memory://.*sqlite:///"):
+            app.listen(0, **processes)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="task_processes="):
+        app.listen(0, task_processes=-1)
+    with pytest.raises(ConfigurationError, match="would never see one"):
+        app.run_tasks()
 
 
 def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -159,7 +194,7 @@ def test_listening_in_another_thread() -> None:
     app.get("/")(lambda req, res, ctx: "hello")
     for _ in range(2):
         reachable = threading.Event()
-        _, port = free_address("127.0.0.1", 0)
+        port = free_port()
         thread = threading.Thread(target=app.listen, args=(port,), kwargs={"callback": reachable.set})
         thread.start()
         assert reachable.wait(20)
@@ -196,7 +231,7 @@ def test_a_callback_that_fails_ends_the_program(tmp_path: Path) -> None:
 def test_under_uvicorn(serve_script: Serve, tmp_path: Path, loop: str) -> None:
     """The app object is an ASGI application: requests, start and end work under another server."""
     (tmp_path / "served_app.py").write_text(BASIC.replace("app.listen(0)\n", "").replace('print("after', "#"))
-    _, port = free_address("127.0.0.1", 0)
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "served_app:app", "--port", str(port), "--loop", loop],
         cwd=tmp_path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import weakref
 
 import pytest
 
@@ -60,6 +61,58 @@ def test_an_ended_task_lets_go_of_its_context() -> None:
     record.context = contextvars.copy_context()
     finish(store, claimed(store, record), 1, Completed(None), NOW)
     assert kept(store, "one").context is None
+
+
+def test_a_place_is_let_go() -> None:
+    """A task that waited for its place among the starts of its task, and was cancelled, leaves nothing."""
+    store = MemoryStore()
+    for task_id in ("one", "two"):
+        running = claimed(store, make_record(task_id, rate=1.0))
+        store.admit(running, running.fence, 0.0, NOW)
+    assert list(store._places) == ["two"]
+    store.cancel("two", NOW)
+    assert not store._places
+
+
+@pytest.mark.usefixtures("sweep_early")
+def test_expiry_keeps_nothing_that_has_ended() -> None:
+    """Tasks that ended long before they would have expired are not kept until then."""
+    store = MemoryStore(keep=5)
+    for _ in range(100):
+        finish(store, claimed(store, make_record(expires_at=1e9)), 1, Completed(None), NOW)
+    store.add(make_record("waits", expires_at=1e9))
+    store.prune(NOW)
+    assert len(store._expiring) == 1
+    assert store.next_due() == 1e9
+
+
+def test_queues_that_are_empty_are_let_go() -> None:
+    """A queue for each customer is no burden when all have ended; a pause and a limit are not forgotten."""
+    store = MemoryStore()
+    for number in range(50):
+        finish(store, claimed(store, make_record(queue=f"q{number}")), 1, Completed(None), NOW)
+    store.set_queue("paused", paused=True)
+    store.set_queue("limited", limit=1)
+    store.add(make_record("waits", queue="q7"))
+    store.prune(NOW)
+    assert set(store._lines.queues) == {"paused", "limited", "q7"}
+    store.add(make_record("again", queue="q8"))
+    assert claim_ids(store) == ["waits", "again"]
+
+
+def test_a_key_keeps_no_result() -> None:
+    """A key that outlives its task holds an id, not the task's arguments and result."""
+    store, result = MemoryStore(keep=0), Result()
+    gone = weakref.ref(result)
+    running = claimed(store, make_record("one", unique_key="k", unique_for=1e6))
+    finish(store, running, 1, Completed(result), NOW)
+    del running, result
+    assert store.add(make_record("two", unique_key="k", wall=NOW + 1)) == "one"
+    assert gone() is None
+
+
+class Result:
+    pass
 
 
 @pytest.mark.usefixtures("sweep_early")

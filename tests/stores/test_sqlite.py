@@ -21,7 +21,9 @@ class TestSQLiteStore(StoreConformance):
         for store in self.made:
             store.close()
 
-    def make_store(self, *, capacity: int = 1000, keep: int = 1000, keep_seconds: float = 60.0) -> SQLiteStore:
+    def make_store(
+        self, *, capacity: int = 1000, keep: int = 1000, keep_seconds: float = 60.0
+    ) -> SQLiteStore:
         address = Address(self.path / f"tasks-{len(self.made)}.db", "normal")
         store = SQLiteStore(address, capacity, keep, keep_seconds, ahead=0.0)
         self.made.append(store)

@@ -106,7 +106,7 @@ def unstorable() -> object:
 
 
 def speaks() -> None:
-    print("said")
+    print("said", end="")
     print("complained", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.tasks.conftest import WAIT, Gate, Helped
 
-from hypern import Hypern, InvalidOption, InvalidTask, QueueFull, Task, background, cron, every
+from hypern import Hypern, InvalidOption, InvalidTask, QueueFull, Task, background, cron, every, submit_task
 from hypern.clock import ManualClock
 from hypern.records import TaskRecord, TaskStatus
 from hypern.tasks import ticking
@@ -48,7 +49,13 @@ def clock() -> Steps:
 
 
 @pytest.fixture
-def paused(use: Callable[..., Helped], clock: Steps) -> Helped:
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine has a loop for ticks; the test makes them."""
+    monkeypatch.setattr(ticking, "begin", lambda engine, loops: None)
+
+
+@pytest.fixture
+def paused(use: Callable[..., Helped], clock: Steps, by_hand: None) -> Helped:
     """An engine that keeps what is submitted and runs nothing; its ticks are made by hand."""
     engine = use(clock)
     engine.pause()
@@ -254,6 +261,7 @@ def test_several_processes_make_one_task(paused: Helped, clock: Steps) -> None:
     assert ids(paused) == ["2026-05-04T12:00:30Z"]
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_a_tick_is_known_when_its_task_has_ended(use: Callable[..., Helped], clock: Steps) -> None:
     """A process that is late does not run a tick again, though results are not kept."""
     engine = use(clock, task_result_ttl=0.0)
@@ -291,6 +299,7 @@ def test_a_slow_process_misses_nothing(paused: Helped, clock: Steps) -> None:
     assert ids(paused) == ["2026-05-04T13:00:00Z"]
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_a_clock_that_is_put(use: Callable[..., Helped], clock: Steps) -> None:
     """Put forward, ticks are skipped. Put back, none comes twice, though their tasks are forgotten. Put
     back by more than a day, everything begins anew."""
@@ -334,6 +343,7 @@ def test_no_overlap(paused: Helped, clock: Steps) -> None:
     assert ids(paused) == ["2026-05-04T12:00:30Z", "2026-05-04T12:02:00Z"]
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_a_full_queue(
     use: Callable[..., Helped], clock: Steps, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -397,31 +407,50 @@ def test_missed_while_the_process_was_down(
 # -- in an engine --------------------------------------------------------------------------------------
 
 
-def test_an_engine_ticks(use: Callable[..., Helped], clock: Steps) -> None:
-    """An engine that runs submits and runs what recurs, coroutines too; one declared later as well; and no
-    more when it has stopped."""
+@pytest.mark.parametrize("declared_first", [True, False])
+def test_an_engine_ticks(use: Callable[..., Helped], clock: Steps, declared_first: bool) -> None:
+    """An engine that runs submits and runs what recurs, coroutines too, also if it was declared later; and
+    no more, nor is it started again, when it has stopped."""
 
     async def coroutine() -> str:
         return "ran"
 
     engine = use(clock)
-    first = every(seconds=60)(coroutine)
+    if declared_first:
+        every(seconds=60)(coroutine)
     engine.start()
-
-    def ran(name: str) -> Callable[[], bool]:
-        ended = {TaskStatus.COMPLETED}
-        return lambda: any(record.name == name for record in engine.store.find(ended))
-
-    clock.advance(60)
-    assert engine.wait_until(ran(first.name), WAIT)
-    later = every(seconds=7)(tick)
-    engine.wait_until(lambda: clock.advance(7) or ran(later.name)(), WAIT)  # type: ignore[func-returns-value]
-    assert ran(later.name)()
+    begun = threading.Event()
+    engine.events.listen(lambda event: event.name == "finished" and begun.set())
+    if not declared_first:
+        every(seconds=60)(coroutine)
+        every(seconds=45)(tick)
+    for _ in range(int(WAIT / 0.05)):
+        clock.advance(15)
+        if begun.wait(0.05):
+            break
+    assert begun.is_set()
     engine.stop()
-    before = len(ids(engine))
+    before = ids(engine)
     clock.advance(600)
-    assert len(ids(engine)) == before
+    assert ids(engine) == before
     assert not engine.is_started
+
+
+def test_no_ticks_while_stopping(use: Callable[..., Helped], clock: Steps, gate: Gate) -> None:
+    """An engine that stops submits no ticks while it waits for what runs."""
+    engine = use(clock)
+    every(seconds=60)(tick)
+    submit_task(gate.hold)
+    gate.wait_entered()
+    (loop,) = (loop for loop in engine._loops if isinstance(loop, ticking.TickLoop))
+    stopping = threading.Thread(target=engine.stop)
+    stopping.start()
+    loop._thread.join(WAIT)
+    assert not loop._thread.is_alive()
+    clock.advance(60)
+    gate.open()
+    stopping.join(WAIT)
+    assert not any("@" in record.id for record in engine.store.find(set(TaskStatus)))
 
 
 def test_nothing_is_started_without_recurring_tasks(engine: Helped) -> None:
@@ -430,6 +459,7 @@ def test_nothing_is_started_without_recurring_tasks(engine: Helped) -> None:
     assert not any(isinstance(loop, ticking.TickLoop) for loop in engine._loops)
 
 
+@pytest.mark.usefixtures("by_hand")
 def test_an_app_has_its_own(make_engine: Callable[..., Helped], clock: Steps) -> None:
     """What is declared with an app recurs in the engine of that app only."""
     app, other = Hypern(), Hypern()

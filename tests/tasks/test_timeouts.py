@@ -60,6 +60,7 @@ def test_a_late_result_is_refused(small: Helped, clock: ManualClock, gate: Gate)
     gate.wait_entered()
     clock.advance(5)
     before = small.one(task_id)
+    small.one(submit_task(int))
     assert size_of_crew(small) == 2
     gate.open()
     threads[0].join(WAIT)
@@ -290,15 +291,19 @@ def test_giving_up_what_has_ended() -> None:
 
 
 def test_deadlines_that_were_met_are_let_go(
-    use: Callable[..., Helped], monkeypatch: pytest.MonkeyPatch
+    use: Callable[..., Helped], monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:
     """Of thousands of tasks that ended long before their timeout neither results nor deadlines are kept."""
     monkeypatch.setattr(deadlines, "_SWEEP_AT", 100)
-    engine = use(task_workers=1, task_queue_size=3000)
+    engine = use(task_workers=2, task_queue_size=3000)
+    running = submit_task(gate.hold, timeout=60)
+    gate.wait_entered()
     engine.done(*background(timeout=3600)(int).submit_many([() for _ in range(2000)]))
-    kept = engine._work.deadlines._heap
-    assert len(kept) < 1500
-    assert all(deadline._expire is None for _, _, deadline in kept)
+    kept = list(engine._work.deadlines._heap)
+    assert len(kept) <= 201
+    assert sum(not deadline.is_met for _, _, deadline in kept) == 1
+    assert all(deadline._expire is None for _, _, deadline in kept[1:])
+    assert engine.now(running).is_running()
 
 
 def test_no_timeout_no_thread(engine: Helped) -> None:

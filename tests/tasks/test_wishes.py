@@ -24,7 +24,8 @@ from hypern import (
     submit_task,
 )
 from hypern.clock import ManualClock
-from hypern.records import Failed, TaskRecord
+from hypern.records import Cancelled, Failed, TaskRecord, Wanted
+from hypern.tasks.finish import decide
 from hypern.tasks.retry import RETRIES_WHEN_ASKED, may_try_again
 from hypern.tasks.wishes import Wish
 
@@ -275,3 +276,4 @@ def test_none_after_a_request_to_stop() -> None:
     assert may_try_again(record, Failed("E", ""))
     record.cancel_requested = True
     assert not may_try_again(record, Failed("E", ""))
+    assert decide(record, Wanted(0.0, True, "Retry"), 0.0) == Cancelled()

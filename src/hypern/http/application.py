@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hypern.errors import ConfigurationError
 from hypern.http.asgi import ErrorHandler, Receive, Scope, Send
@@ -17,14 +17,25 @@ from hypern.http.failures import Failures
 from hypern.http.files import StaticFiles
 from hypern.http.handlers import check_callable
 from hypern.http.lifespan import Lifespan
+from hypern.http.listening import Listening
 from hypern.http.paths import join_paths
 from hypern.http.request import RequestLimits
 from hypern.http.router import Router
 from hypern.http.server import Server
 from hypern.http.settings import HttpSettings
+from hypern.http.several import supervisor
 from hypern.http.threads import HandlerThreads
+from hypern.processes.child import Child, this_child
+from hypern.processes.tasks import TaskProcess
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Serving(Protocol):
+    """What `listen` is busy with."""
+
+    def run(self) -> None: ...
+    def request_stop(self) -> None: ...
 
 
 class WebApp(Router):
@@ -67,7 +78,7 @@ class WebApp(Router):
         self._dispatcher: Dispatcher | None = None
         self._lifespan = Lifespan(self._on_start, self._on_stop, self._threads.stop)
         self._values: dict[str, Any] = {}
-        self._server: Server | None = None
+        self._serving: _Serving | None = None
         self.stop_now = threading.Event()
         """Set when a second signal says that nothing should be waited for any more."""
 
@@ -148,18 +159,40 @@ class WebApp(Router):
         `port=0` takes a free one. `callback` is called after that line. In the end open requests get
         `request_grace_seconds`; a second signal waits for nothing. In another thread than the main one no
         signals are handled. ConfigurationError if the address cannot be had.
+
+        `workers=4` serves with four processes: each runs this program anew up to this call, which is where
+        this process supervises them and they serve. One that dies is replaced. HypernError if they cannot
+        be started.
         """
-        self._check_workers(workers)
-        self._server = Server(self, host, port, callback, backlog, ssl_cert, ssl_key)
+        self._check_processes(workers, 0)
+        self._listen(Listening(host, port, backlog, ssl_cert, ssl_key), callback, workers)
+
+    def _listen(
+        self, listening: Listening, callback: Callable[[], Any] | None, web: int, task: int = 0
+    ) -> None:
+        if this_child is not None:
+            self._become(this_child, task)
+            if this_child.role == "task":
+                self._run_until_stopped(TaskProcess(self, this_child))
+            else:
+                self._run_until_stopped(Server(self, listening, child=this_child))
+        elif web == 1 and not task:
+            self._run_until_stopped(Server(self, listening, callback))
+        else:
+            self._become(None, task)
+            self._run_until_stopped(supervisor(listening, web, task, callback))
+
+    def _run_until_stopped(self, serving: _Serving) -> None:
+        self._serving = serving
         try:
-            self._server.run()
+            serving.run()
         finally:
-            self._server = None
+            self._serving = None
 
     def stop(self) -> None:
         """Let `listen` end as a signal does; a second call as a second signal. From any thread."""
-        if self._server is not None:
-            self._server.request_stop()
+        if self._serving is not None:
+            self._serving.request_stop()
 
     async def startup(self) -> None:
         """What a server does first; requests do it by themselves where none does."""
@@ -190,13 +223,18 @@ class WebApp(Router):
     def _after_serving(self) -> None:
         """In `listen` only, in a thread: requests are finished, and `_on_stop` comes next."""
 
-    def _check_workers(self, workers: int) -> None:
-        """ConfigurationError unless `listen` can serve with this many processes."""
-        if workers != 1:
-            raise ConfigurationError(
-                f"workers={workers!r}: listen() serves with one process; "
-                "start the program several times behind a proxy, or run it with uvicorn --workers."
-            )
+    def stop_seconds(self) -> float:
+        """How long a stop in good order may take."""
+        return self.http_settings.request_grace_seconds
+
+    def _check_processes(self, web: int, task: int) -> None:
+        """ConfigurationError unless `listen` can serve with so many processes and run tasks in so many."""
+        if not isinstance(web, int) or isinstance(web, bool) or web < 1:
+            raise ConfigurationError(f"workers={web!r} has to be a whole number of processes, at least 1.")
+
+    def _become(self, child: Child | None, task: int) -> None:
+        """This process is one of several, `task` of which run tasks, or (None) their parent; the app has not
+        been started yet."""
 
     # Inside
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
-import signal
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server as GranianServer
 
 from hypern.errors import ConfigurationError, HypernError
 from hypern.eventloop import new_event_loop
 from hypern.http.asgi import Receive, Scope, Send
+from hypern.http.listening import Listening
 from hypern.http.settings import HttpSettings
+from hypern.processes.child import Child
+from hypern.processes.stopping import Stopping
 
 HEADER_LIMIT = 64 * 1024
 """Bytes of request line and headers together; more is answered with 431."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Granian would reconfigure Python's logging when it is made, closing the handlers that a program has set up.
 _LEAVE_LOGGING_ALONE = {
     "incremental": True,
@@ -46,36 +45,44 @@ class Served(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
     async def startup(self) -> None: ...
     async def shutdown(self) -> None: ...
+    def stop_seconds(self) -> float: ...
     def end_streams(self) -> None: ...
     def cancel_requests(self) -> None: ...
     def _after_serving(self) -> None: ...
 
 
+class _Granian(GranianServer):
+    """Granian on a socket of ours. Its own would be shared with whoever else of this user asks for the
+    port, and with it would go the connections that wait when one of several processes ends."""
+
+    def __init__(self, listener: socket.socket, target: Served, **options: Any) -> None:
+        super().__init__(target, **options)
+        self._listener = listener
+        self.has_socket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def _init_shared_socket(self) -> None:
+        self._sfd = self._listener.detach()  # type: ignore[assignment]
+        self._shd = SocketHolder(self._sfd, False, self.backlog)  # type: ignore[assignment, call-arg]
+        self.has_socket.set_result(None)
+
+
 class Server:
-    """One process on one address, until it is told to stop."""
+    """One process on one address, until it is told to stop: by a signal, or, if it is one of several that
+    share the address, by its parent."""
 
     def __init__(
         self,
         app: Served,
-        host: str,
-        port: int,
-        callback: Callable[[], Any] | None,
-        backlog: int,
-        ssl_cert: str | os.PathLike[str] | None,
-        ssl_key: str | os.PathLike[str] | None,
+        listening: Listening,
+        callback: Callable[[], Any] | None = None,
+        child: Child | None = None,
     ) -> None:
-        if (ssl_cert is None) != (ssl_key is None):
-            raise ConfigurationError("ssl_cert and ssl_key are both needed, or neither.")
         self._app = app
-        self._host = host
-        self._port = port
+        self._listening = listening
         self._callback = callback
-        self._backlog = backlog
-        self._ssl_cert = None if ssl_cert is None else Path(ssl_cert)
-        self._ssl_key = None if ssl_key is None else Path(ssl_key)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop = asyncio.Event()
-        self._stop_now = asyncio.Event()
+        self._child = child
+        self._socket: socket.socket
+        self._stopping = Stopping()
 
     def run(self) -> None:
         """Serve; returns when everything has ended."""
@@ -89,45 +96,37 @@ class Server:
                 "code, or serve the app with an ASGI server."
             )
         self._app.stop_now.clear()
-        address, self._port = free_address(self._host, self._port)
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(self._run(address))
+        self._socket = self._listening.bind() if self._child is None else self._child.listener()
+        with self._socket, asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(self._run())
 
     def request_stop(self) -> None:
         """Stop in good order; asked again, stop at once. From any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._on_stop_request)
+        self._stopping.request()
 
-    def _on_stop_request(self) -> None:
-        if self._stop.is_set():
-            self._app.stop_now.set()
-            self._stop_now.set()
-        self._stop.set()
-
-    async def _run(self, address: str) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, self._on_stop_request)
+    async def _run(self) -> None:
+        self._stopping.begin(self._child, self._app.stop_seconds(), self._app.stop_now.set)
         await self._app.startup()
         try:
-            await self._serve(address)
-            await loop.run_in_executor(None, self._app._after_serving)
+            await self._serve()
+            await asyncio.get_running_loop().run_in_executor(None, self._app._after_serving)
         finally:
             await self._app.shutdown()
 
-    async def _serve(self, address: str) -> None:
+    async def _serve(self) -> None:
         try:
-            server = self._granian(address)
+            server = self._granian()
         except OSError as error:  # ssl.SSLError is one too
             raise ConfigurationError(
-                f"the certificate {self._ssl_cert} and key {self._ssl_key} cannot be used: "
-                f"{error.strerror or error}."
+                f"the certificate {self._listening.ssl_cert} and key {self._listening.ssl_key} cannot be "
+                f"used: {error.strerror or error}."
             ) from None
+        self._listening.open(self._socket)
         serving = asyncio.ensure_future(server.serve())
-        stopping = asyncio.ensure_future(self._stop.wait())
+        stopping = asyncio.ensure_future(self._stopping.asked.wait())
         try:
-            if await self._is_reachable(address, serving, stopping):
+            await _first(serving, stopping, server.has_socket)
+            if server.has_socket.done():
                 self._announce()
             await _first(serving, stopping)
             if not stopping.done():
@@ -137,62 +136,49 @@ class Server:
             if not serving.done():
                 await self._finish(server, serving)
 
-    def _granian(self, address: str) -> GranianServer:
+    def _granian(self) -> _Granian:
         timeout = self._app.http_settings.request_timeout
-        return GranianServer(
+        backlog = self._listening.backlog
+        return _Granian(
+            self._socket,
             self._app,
-            address=address,
-            port=self._port,
             interface=Interfaces.ASGINL,
             # Waiting for what version a client speaks would have no time limit.
             http=HTTPModes.http1,
             websockets=False,
-            backlog=self._backlog,
-            backpressure=self._backlog,
+            backlog=backlog,
+            backpressure=backlog,
             http1_settings=HTTP1Settings(
                 header_read_timeout=max(1, int(timeout * 1000)), max_buffer_size=HEADER_LIMIT
             ),
             log_enabled=False,
             log_dictconfig=_LEAVE_LOGGING_ALONE,
-            ssl_cert=self._ssl_cert,
-            ssl_key=self._ssl_key,
+            ssl_cert=self._listening.ssl_cert,
+            ssl_key=self._listening.ssl_key,
         )
 
-    async def _is_reachable(
-        self, address: str, serving: asyncio.Future[None], stopping: asyncio.Future[Any]
-    ) -> bool:
-        """Wait until the server accepts connections. False if it ended or was stopped before."""
-        target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
-        while not (serving.done() or stopping.done()):
-            try:
-                _, writer = await asyncio.open_connection(target, self._port)
-            except OSError:
-                await _first(serving, stopping, timeout=0.01)
-            else:
-                writer.close()
-                return True
-        return False
-
     def _announce(self) -> None:
-        scheme = "http" if self._ssl_cert is None else "https"
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        print(f"Hypern listening on {scheme}://{host}:{self._port}", flush=True)  # noqa: T201
-        if self._callback is not None:
-            self._callback()
+        if self._child is None:
+            self._listening.announce("", self._callback)
+        else:
+            self._child.ready()
 
     def _died(self, serving: asyncio.Future[None]) -> HypernError:
         error = None if serving.cancelled() else serving.exception()
         died = HypernError(
-            f"the HTTP server on {self._host}:{self._port} ended unexpectedly: {error or 'no reason given'}."
+            f"the HTTP server on {self._listening.host}:{self._listening.port} ended unexpectedly: "
+            f"{error or 'no reason given'}."
         )
         died.__cause__ = error
         return died
 
-    async def _finish(self, server: GranianServer, serving: asyncio.Future[None]) -> None:
+    async def _finish(self, server: _Granian, serving: asyncio.Future[None]) -> None:
         """Accept nothing more, let open requests finish, cancel those that do not in time."""
+        if self._child is not None:
+            self._child.leaving()
         self._app.end_streams()
         server.stop()  # type: ignore[no-untyped-call]
-        no_waiting = asyncio.ensure_future(self._stop_now.wait())
+        no_waiting = asyncio.ensure_future(self._stopping.at_once.wait())
         grace = self._app.http_settings.request_grace_seconds
         await _first(serving, no_waiting, timeout=grace)
         no_waiting.cancel()
@@ -208,39 +194,3 @@ class Server:
 
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
     await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-
-
-def free_address(host: str, port: int) -> tuple[str, int]:
-    """The IP address of `host` and the port to listen on. ConfigurationError if they cannot be had.
-
-    The server would share a port that another process of the same user listens on, so this asks the
-    system for it alone first.
-    """
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise ConfigurationError(f"port={port!r} has to be a number from 0 to 65535.")
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise ConfigurationError(
-            f"host={host!r} is not an address of this machine: {error.strerror}."
-        ) from None
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            raise _cannot_listen(host, port, error) from None
-        bound = probe.getsockname()
-    return str(bound[0]), int(bound[1])
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
-    if error.errno == errno.EADDRINUSE:
-        advice = "another program listens there already; stop it, or choose another port"
-    elif error.errno == errno.EACCES:
-        advice = "this user may not use that port; choose one above 1023"
-    else:
-        advice = f"{error.strerror}; choose an address of this machine, such as 127.0.0.1"
-    return ConfigurationError(f"cannot listen on {host}:{port}: {advice}.")

@@ -30,6 +30,19 @@ class QueueState(msgspec.Struct, frozen=True):
     running: int
 
 
+class WorkerState(msgspec.Struct, frozen=True):
+    """A living process that runs tasks. `id`: its random name; `queues`: it serves only these, None: all;
+    `workers`: its threads; `unknown`: names of tasks whose functions it does not find."""
+
+    id: str
+    pid: int
+    host: str
+    started_at: float
+    queues: tuple[str, ...] | None
+    workers: int
+    unknown: tuple[str, ...] = ()
+
+
 class Listener(Protocol):
     """Who works on a store's tasks, and is told by it what he could not know otherwise.
 
@@ -189,6 +202,10 @@ class Store(ABC):
         """Take the running tasks of dead processes back: they wait again, or are FAILED ("worker lost")
         when too many of their workers died. How many there were."""
         return 0
+
+    def workers(self) -> list[WorkerState] | None:
+        """The processes that run tasks of this store now; None: only this one can."""
+        return None
 
     def is_busy(self) -> bool:
         """Whether this process has claimed tasks that have not ended."""

@@ -31,7 +31,6 @@ class UniqueKeys:
         """A task with a key has been added."""
         if record.unique_key is not None:
             self._live[record.unique_key] = record.id
-            self._past.pop(record.unique_key, None)
 
     def ended(self, record: TaskRecord) -> None:
         """A task with a key has ended; the key is free, unless it is kept for a time."""

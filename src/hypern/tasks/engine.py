@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
 
 from hypern.clock import Clock, SystemClock
@@ -16,9 +15,10 @@ from hypern.events import Events
 from hypern.loops import Loop
 from hypern.records import Ending, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
-from hypern.stores.opening import open_store
+from hypern.stores.opening import open_late, open_store
 from hypern.tasks import process, ticking
 from hypern.tasks.channel import is_child
+from hypern.tasks.unfinished import name_abandoned, name_given_back
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
 
 logger = logging.getLogger("hypern.tasks")
@@ -26,16 +26,12 @@ logger = logging.getLogger("hypern.tasks")
 THREAD = Lane.THREAD
 
 _TIDY_EVERY = 2.0
-# So many unfinished tasks are named one by one.
-_NAMED = 500
 _ENDING = "the process is ending and takes no more tasks; nothing was queued."
 # Short, as it may have to be read inside of another error's text.
 _IN_CHILD = (
     "this process only runs isolated tasks; nothing was queued. If a module does that when it is imported, "
     'put it under `if __name__ == "__main__":`. A task of memory:// returns what is to be submitted.'
 )
-_ABANDONED = ", and memory:// keeps nothing beyond this process"
-_GIVEN_BACK = "; another process runs them, or the next one"
 # How often to look whether other processes have done what is waited for (seconds).
 _LOOK_EVERY = 0.05
 # After the grace is over: how long threads may take to see that they are to end.
@@ -57,13 +53,15 @@ class Engine:
         self._reset()
         process.look_after(self)
 
-    def _reset(self) -> None:
+    def _reset(self, late: bool = False) -> None:
         self._lock = threading.RLock()
         self._settled = threading.Condition()
         self._watchers = 0
         self._hurried = False
         self._started = False
-        self.store: Store = open_store(self.settings)
+        self.store: Store = (
+            open_late(self.settings, self.clock) if late else open_store(self.settings, self.clock)
+        )
         self._final = process.is_ending() or (is_child() and not self.store.shared)
         self.store.attach(self)
         self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
@@ -221,12 +219,13 @@ class Engine:
         self._started = False
         if self.store.shared:
             still_running = self._end_workers()
+            self.store.flush()
             left = self.store.give_back(still_running)
-            _name(left, grace, _GIVEN_BACK)
+            name_given_back(left, grace)
         else:
             left = self.store.find({TaskStatus.PENDING, TaskStatus.RUNNING})
             self._end_workers()
-            _name(left, grace, _ABANDONED)
+            name_abandoned(left, grace)
         return left
 
     def _finish_running(self, grace: float) -> None:
@@ -304,7 +303,7 @@ class Engine:
             self._work.paused = True
             self._threads.leave_to_the_parent()
         self.store.leave_to_the_parent()
-        self._reset()
+        self._reset(late=self.store.shared)
 
     # -- what the store tells -----------------------------------------------------------------------
 
@@ -312,6 +311,7 @@ class Engine:
         self._work.finished(record, record.attempt, ending, recorded)
 
     def on_ready(self, lanes: Collection[Lane]) -> None:
+        self._on_settled()
         if not self._started:
             return
         for lane in lanes:
@@ -380,20 +380,3 @@ class Engine:
 
 def _why_final() -> str:
     return _IN_CHILD if is_child() and not process.is_ending() else _ENDING
-
-
-def _name(left: list[TaskRecord], grace: float, what: str) -> None:
-    """Say in the log what was not finished. A broken logging handler does not keep the engine from ending."""
-    if not left:
-        return
-    named = ", ".join(f"{record.name} {record.id} ({record.status})" for record in left[:_NAMED])
-    if len(left) > _NAMED:
-        rest = Counter(record.name for record in left[_NAMED:])
-        named += ", and " + ", ".join(f"{number} more of {name}" for name, number in rest.items())
-    tasks = "1 background task was" if len(left) == 1 else f"{len(left)} background tasks were"
-    try:
-        logger.warning(
-            "%s not finished when the engine stopped (grace %g s)%s: %s", tasks, grace, what, named
-        )
-    except Exception:
-        return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from hypern.records import Lane, TaskRecord, TaskStatus
-from hypern.stores.base import QueueState
+from hypern.stores.base import QueueState, WorkerState
 from hypern.tasks.engine import Engine
 from hypern.tasks.runtime import engines_to_ask
 
@@ -113,7 +113,12 @@ def _until(engine: Engine, record: TaskRecord, due: float) -> str:
 
 def _held_up(engine: Engine, record: TaskRecord) -> list[str]:
     queue = next((queue for queue in engine.store.queues() if queue.name == record.spec.queue), None)
-    reasons = [*_no_hands(engine), *_closed_queue(engine, queue)]
+    workers = engine.store.workers()
+    if workers is None:
+        hands = _no_hands(engine)
+    else:
+        hands = _nobody_elsewhere(record, workers)
+    reasons = [*hands, *_closed_queue(engine, queue)]
     ahead = engine.store.ahead(record)
     if ahead:
         reasons.append(f"{_tasks(ahead)} of its queue {'is' if ahead == 1 else 'are'} before it")
@@ -122,8 +127,7 @@ def _held_up(engine: Engine, record: TaskRecord) -> list[str]:
 
 
 def _no_hands(engine: Engine) -> list[str]:
-    """Why no worker will take anything. What is known of workers in other processes belongs here, too:
-    whether one lives, and whether it knows the function."""
+    """Why no worker of this process, which is the only one, will take anything."""
     if engine.settings.task_workers == 0:
         return ["this process runs no tasks (task_workers=0), so it needs another one that does"]
     if not engine.is_started:
@@ -133,12 +137,29 @@ def _no_hands(engine: Engine) -> list[str]:
     return []
 
 
+def _nobody_elsewhere(record: TaskRecord, workers: list[WorkerState]) -> list[str]:
+    """Why none of the processes that share the store will take this task."""
+    if not workers:
+        return ["no process that runs tasks is alive; start the app, or `hypern worker`"]
+    serving = [worker for worker in workers if worker.queues is None or record.spec.queue in worker.queues]
+    if not serving:
+        return [f"none of the {len(workers)} living workers serves its queue {record.spec.queue!r}"]
+    if all(record.name in worker.unknown for worker in serving):
+        return [f"no living worker knows its function: {_processes(serving)} did not find it"]
+    return []
+
+
+def _processes(workers: list[WorkerState]) -> str:
+    named = ", ".join(str(worker.pid) for worker in workers[:_NAMED])
+    return f"process {named}" if len(workers) == 1 else f"processes {named}"
+
+
 def _closed_queue(engine: Engine, queue: QueueState | None) -> list[str]:
     if queue is None:
         return []
     reasons = []
     only = engine.settings.task_queues
-    if only is not None and queue.name not in only:
+    if not engine.store.shared and only is not None and queue.name not in only:
         reasons.append(f"this process runs only tasks of {', '.join(only)}, not of its queue {queue.name!r}")
     if queue.paused:
         reasons.append(f"its queue {queue.name!r} is paused")
@@ -151,16 +172,19 @@ def _closed_queue(engine: Engine, queue: QueueState | None) -> list[str]:
 
 
 def _busy_workers(engine: Engine, record: TaskRecord) -> list[str]:
-    """Whether all workers of its lane have something to do. Where other processes share the store, what they
-    run counts as well, so it is said of no worker that he is free."""
+    """Whether all workers of its lane have something to do."""
     running = [other for other in _running_tasks(engine) if other.lane is record.lane]
-    if record.lane is Lane.THREAD:
+    processes = engine.store.workers()
+    if record.lane is Lane.LOOP:
+        workers, kind = engine.settings.task_async_limit * len(processes or [0]), "places for coroutines"
+    elif processes is None:
         workers, kind = engine.settings.task_workers, "workers"
     else:
-        workers, kind = engine.settings.task_async_limit, "places for coroutines"
+        workers, kind = sum(process.workers for process in processes), "workers"
     if not workers or len(running) < workers:
         return []
-    return [f"all {workers} {kind} of this process are busy, with {_names(running)}"]
+    where = "of this process" if processes is None else f"of {len(processes)} processes"
+    return [f"all {workers} {kind} {where} are busy, with {_names(running)}"]
 
 
 def _running_tasks(engine: Engine) -> list[TaskRecord]:

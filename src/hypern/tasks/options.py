@@ -129,7 +129,8 @@ def _priority(name: str, value: object) -> int:
     )
 
 
-def _queue(name: str, value: object) -> str:
+def queue_name(name: str, value: object) -> str:
+    """The name of a queue. Raises InvalidOption."""
     if isinstance(value, str) and _QUEUE.match(value):
         return str(value)
     raise InvalidOption(f"{name} must be 1 to 64 letters, digits or '_.-', not {value!r}.")
@@ -204,7 +205,7 @@ _OF_THE_CALL = {"delay_seconds", "task_id", "unique"}
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "delay_seconds": _seconds,
     "priority": _priority,
-    "queue": _queue,
+    "queue": queue_name,
     "retries": _retries,
     "backoff": _backoff,
     "retry_on": _retry_on,

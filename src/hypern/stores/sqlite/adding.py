@@ -8,7 +8,7 @@ from typing import Any
 from hypern.errors import QueueFull
 from hypern.records import TaskRecord
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.writer import Transaction
+from hypern.stores.sqlite.pieces import Transaction
 
 Parameters = tuple[Any, ...]
 
@@ -22,7 +22,7 @@ def add(
             return record.id
         if record.unique_key is not None and (holder := _holder(transaction, record)) is not None:
             return holder
-        if capacity is not None and _pending(transaction) >= capacity:
+        if capacity is not None and _is_full(transaction, capacity):
             raise QueueFull(capacity)
         if record.unique_key is not None and record.spec.rules.unique_for is not None:
             until = record.submitted_at + record.spec.rules.unique_for
@@ -31,7 +31,6 @@ def add(
         return record.id
     if new_queue:
         transaction.execute(sql.KNOWN_QUEUE, (record.spec.queue,))
-    transaction.moved(record.spec.queue, None, row[1])
     return None
 
 
@@ -40,14 +39,11 @@ def add_many(
 ) -> list[str | None]:
     """Keep all of them. Raises QueueFull; nothing has been kept then."""
     transaction.execute("SAVEPOINT many")
-    before = transaction.counts.copy()
     try:
         for queue in {record.spec.queue for record in records}:
             transaction.execute(sql.KNOWN_QUEUE, (queue,))
         if capacity is None and all(record.unique_key is None for record in records):
             if transaction.connection.executemany(sql.ADD, rows).rowcount == len(rows):
-                for record, row in zip(records, rows, strict=True):
-                    transaction.moved(record.spec.queue, None, row[1])
                 return [None] * len(records)
             # Some id is known already: which, is seen one by one.
             transaction.execute("ROLLBACK TO many")
@@ -57,7 +53,6 @@ def add_many(
         ]
     except QueueFull:
         transaction.execute("ROLLBACK TO many")
-        transaction.counts = before
         raise
     finally:
         transaction.execute("RELEASE many")
@@ -70,8 +65,6 @@ def _holder(transaction: Transaction, record: TaskRecord) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _pending(transaction: Transaction) -> int:
-    (kept,) = transaction.execute(sql.PENDING_NUMBER).fetchone()
-    # What this transaction has moved so far is not among the counts yet.
-    moved = sum(number for (_, state), number in transaction.counts.items() if state < sql.RUNNING)
-    return int(kept) + moved
+def _is_full(transaction: Transaction, capacity: int) -> bool:
+    (pending,) = transaction.execute(sql.PENDING_UP_TO, (capacity,)).fetchone()
+    return bool(pending >= capacity)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.claims import Row
-from hypern.stores.sqlite.writer import Transaction
+from hypern.stores.sqlite.pieces import Transaction
 
 
 class Limits:

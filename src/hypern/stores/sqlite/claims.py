@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
@@ -69,5 +70,22 @@ class Reserve:
         else:
             self._duration = known + (seconds - known) * 0.1
 
-    def is_stale(self) -> bool:
-        return bool(self.rows) and time.monotonic() - self.taken_at > TOO_LONG
+    def take_last(self, number: int = sys.maxsize) -> list[Row]:
+        """Take so many away from the end; all, unless a number is given."""
+        rows: list[Row] = []
+        while len(rows) < number:
+            try:
+                rows.append(self.rows.pop())
+            except IndexError:
+                break
+        return rows
+
+    def surplus(self) -> int:
+        """How many of those that wait here will not be started soon, the last ones: all, if none was for a
+        while; else what is beyond twice the number that would be claimed now."""
+        waiting = len(self.rows)
+        if not waiting:
+            return 0
+        if time.monotonic() - self.taken_at > TOO_LONG:
+            return waiting
+        return max(0, waiting - 2 * self.wanted())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -12,6 +11,7 @@ from hypern.clock import SystemClock
 from hypern.errors import QueueUnavailable, StoreUnusable
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
+from hypern.stores.sqlite.forks import Connections, can_open
 from hypern.stores.sqlite.trouble import is_busy, unusable
 
 # How long a writer waits for others before it gives up (seconds).
@@ -23,18 +23,17 @@ _CHECKED_SIZE = 8 * 1024 * 1024
 _CHECK_EVERY = 0.02
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"}
 
-# Connections that a forked child must neither use nor close: closing would let go of its parent's locks.
-_left_to_the_parent: list[object] = []
-
 
 class Database:
-    """One file, opened by this process. `offset`: wall-clock minus steady seconds when it was opened."""
+    """One file, opened by this process. `offset`: wall-clock minus steady seconds, as the file has it."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.connections = Connections()
         _check_library()
         _check_place(address.path)
         created = _create(address.path)
+        self._is_let_go = False
         try:
             self._writer = self._connect()
             self._identity = _identity(address.path)
@@ -42,19 +41,42 @@ class Database:
         except sqlite3.Error as error:
             raise unusable(address, error) from error
         self._next_check = 0.0
-        clock = SystemClock()
-        self.offset = clock.wall() - clock.steady()
+        self._checkpointer: sqlite3.Connection | None = None
 
     def writer(self) -> sqlite3.Connection:
         """The one connection of this process that writes. Its user sees to it that there is only one."""
+        if self._is_let_go:
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA busy_timeout = 0")
+            self._is_let_go = False
         return self._writer
+
+    def is_in_transaction(self) -> bool:
+        """Whether the writing connection has begun a transaction that has not ended."""
+        return not self._is_let_go and self._writer.in_transaction
 
     def reader(self) -> sqlite3.Connection:
         """A new connection that only reads."""
         connection = self._connect()
         connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA busy_timeout = 5000")
         return connection
+
+    def checkpoint(self) -> bool:
+        """Bring what stands in the write-ahead log over to the file, and let the log begin anew.
+
+        Whether all of it was brought over; a reader of an older state keeps it from that.
+
+        The caller has begun a writing transaction and written nothing in it. SQLite before 3.51.3 can lose
+        what was written when a checkpoint meets a commit of another connection that begins the log anew;
+        while the lock of the writers is held nobody can commit. So its automatic checkpoints are off.
+        The log is never cut: to write where there is a file already takes the disk half as long as to make it
+        longer.
+        """
+        if self._checkpointer is None:
+            self._checkpointer = self._connect()
+            self._checkpointer.execute("PRAGMA busy_timeout = 0")
+        busy, length, done = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and length == done
 
     def check_identity(self) -> None:
         """Raises QueueUnavailable if the file is no longer there under its name: what is written then is lost
@@ -70,25 +92,20 @@ class Database:
                 "Put it back, or restart the program to begin with a new one."
             )
 
-    def reopen(self) -> None:
-        """Make a new writing connection: after an I/O error the old one knows things that are not so."""
-        with contextlib.suppress(sqlite3.Error):
-            self._writer.close()
-        self._writer = self._connect()
+    def let_go_of_writer(self) -> None:
+        """Close the writing connection; the next one who asks for it gets a new one."""
+        self.connections.close(self._writer)
+        self._is_let_go = True
 
     def close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self._writer.close()
-
-    def leave_to_the_parent(self, *connections: object) -> None:
-        """In a forked child: keep the parent's connections from being closed."""
-        _left_to_the_parent.extend((self._writer, *connections))
+        self.connections.close(self._checkpointer)
+        self.connections.close(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{self.address.path.as_uri()}?mode=rw",
             uri=True,
-            timeout=0,
+            timeout=PATIENCE,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -96,20 +113,15 @@ class Database:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA mmap_size = 0")
-        # Checkpoints come from one place: of two at once, one could lose what was written (SQLite before
-        # 3.51.3, "WAL-reset bug").
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA journal_size_limit = 1048576")
         connection.execute(f"PRAGMA synchronous = {self.address.synchronous}")
-        return connection
+        return self.connections.add(connection)
 
     def _prepare(self, created: bool) -> None:
         connection = self._writer
         self._patiently("PRAGMA journal_mode = WAL")
         if not created and self.address.path.stat().st_size <= _CHECKED_SIZE:
-            connection.execute("PRAGMA busy_timeout = 5000")
             verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            connection.execute("PRAGMA busy_timeout = 0")
             if verdict != "ok":
                 raise StoreUnusable(
                     f"task_store: {self.address.path} is damaged ({verdict}). Nothing was changed. Keep a "
@@ -128,6 +140,8 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        # The writer has its own way of waiting.
+        connection.execute("PRAGMA busy_timeout = 0")
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute(sql.GET_META, ("version",)).fetchone() or (None,)
@@ -152,6 +166,7 @@ class Database:
             connection.execute(sql.FORGET_TURNS)
         connection.execute(sql.SET_META, ("boot", boot))
         connection.execute(sql.SET_META, ("offset", offset))
+        self.offset = offset
 
     def _patiently(self, statement: str) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -166,6 +181,11 @@ class Database:
 
 
 def _check_library() -> None:
+    if not can_open():
+        raise StoreUnusable(
+            "task_store: this process was forked while a thread of its parent was writing, and what it "
+            "inherited of SQLite cannot be relied on. Start such processes anew (spawn) instead of forking."
+        )
     if sqlite3.sqlite_version_info < _OLDEST:
         raise StoreUnusable(
             f"task_store: Python's SQLite is {sqlite3.sqlite_version}, and {'.'.join(map(str, _OLDEST))} or "

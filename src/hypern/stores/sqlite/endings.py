@@ -10,7 +10,7 @@ from hypern.records import Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import ATTEMPTS_KEPT
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.claims import Claim
-from hypern.stores.sqlite.writer import Transaction
+from hypern.stores.sqlite.pieces import Transaction
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ def remember(
 
 def forget_surplus(transaction: Transaction, keep: int, at_most: int) -> int:
     """Forget the oldest ended tasks beyond `keep`, at most so many. How many were forgotten."""
-    kept = sum(number for state, number in transaction.execute(sql.COUNT) if state > sql.RUNNING)
+    (kept,) = transaction.execute(sql.COUNT_ENDED).fetchone()
     kept += sum(number for (_, state), number in transaction.counts.items() if state > sql.RUNNING)
     surplus = min(kept - keep, at_most)
     if surplus <= 0:

@@ -19,8 +19,9 @@ from hypern.stores.sqlite.claims import Claim, Reserve, Row
 from hypern.stores.sqlite.crashing import crash_point
 from hypern.stores.sqlite.endings import Keeping, record_ending
 from hypern.stores.sqlite.neighbours import Neighbours
+from hypern.stores.sqlite.pieces import Transaction
 from hypern.stores.sqlite.rows import Unreadable, encode_result, lane_number, read_rules, to_claimed
-from hypern.stores.sqlite.writer import Transaction, Writer
+from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -48,6 +49,7 @@ class Hands:
         self._claims: dict[str, Claim] = {}
         self._unknown: frozenset[str] = frozenset()
         self._reported: set[str] = set()
+        self._unknown_tasks: set[str] = set()
         self._limits = Limits()
         # Asked to stop while they waited here.
         self._cancelled_here: set[str] = set()
@@ -290,13 +292,12 @@ class Hands:
 
     def let_go(self) -> None:
         """Give back what waits here."""
-        self._let_go([*_take_all(self._thread), *_take_all(self._loop)])
+        self._let_go([*self._thread.take_last(), *self._loop.take_last()])
 
     def let_go_of_stale(self) -> None:
         """What has waited here too long goes back: another process may have time for it."""
         for reserve in (self._thread, self._loop):
-            if reserve.is_stale():
-                self._let_go(_take_all(reserve))
+            self._let_go(reserve.take_last(reserve.surplus()))
 
     def _let_go(self, rows: list[Row]) -> None:
         if rows:
@@ -305,7 +306,7 @@ class Hands:
     def give_back(self, still_running: Collection[Lane]) -> list[TaskRecord]:
         """Give everything back that has not ended. `still_running`: lanes whose threads could not be ended;
         their tasks go back when this process has died."""
-        rows = [*_take_all(self._thread), *_take_all(self._loop)]
+        rows = [*self._thread.take_last(), *self._loop.take_last()]
         claims = list(self._claims.values())
         owner = self._neighbours.incarnation()
         if not rows and not claims:
@@ -337,17 +338,10 @@ class Hands:
         self._unknown |= {func}
         if func not in self._reported:
             self._reported.add(func)
+            self._unknown_tasks.add(row[2])
+            self._neighbours.does_not_know(self._unknown_tasks)
             logger.error("tasks of %s wait for a process that knows them: %s", func, unknown)
         self._let_go([row])
-
-
-def _take_all(reserve: Reserve) -> list[Row]:
-    rows = []
-    while True:
-        try:
-            rows.append(reserve.rows.popleft())
-        except IndexError:
-            return rows
 
 
 def _nothing() -> None:

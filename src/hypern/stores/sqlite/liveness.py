@@ -12,12 +12,13 @@ import errno
 import fcntl
 import mmap
 import os
-import secrets
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
+from hypern.stores.base import WorkerState
 
 # The files that this process holds, in whatever store: they are not to be opened.
 _held: set[str] = set()
@@ -25,16 +26,6 @@ _held: set[str] = set()
 _SLOT = struct.Struct("q")
 _SLOTS = 16_384
 _STARTED_SIZE = _SLOT.size * _SLOTS
-
-
-class About(msgspec.Struct, frozen=True):
-    """What a worker says of itself: for people."""
-
-    pid: int
-    host: str
-    started_at: float
-    queues: tuple[str, ...] | None
-    workers: int
 
 
 class Presence:
@@ -45,8 +36,8 @@ class Presence:
     then every task that was claimed is taken for started.
     """
 
-    def __init__(self, directory: Path, about: About) -> None:
-        self.incarnation = secrets.token_hex(12)
+    def __init__(self, directory: Path, incarnation: str, about: WorkerState) -> None:
+        self.incarnation = incarnation
         self._lock_path = directory / f"{self.incarnation}.lock"
         self._started_path = directory / f"{self.incarnation}.started"
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -55,7 +46,7 @@ class Presence:
         unlocked = directory / f"{self.incarnation}.new"
         self._descriptor = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(self._descriptor, msgspec.json.encode(about))
+        self.say(about)
         os.rename(unlocked, self._lock_path)
         self._inode = os.fstat(self._descriptor).st_ino
         descriptor = os.open(self._started_path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -65,6 +56,12 @@ class Presence:
         finally:
             os.close(descriptor)
         self._free = list(range(_SLOTS - 1, -1, -1))
+
+    def say(self, about: WorkerState) -> None:
+        """What others read who ask who works here."""
+        data = msgspec.json.encode(about)
+        os.pwrite(self._descriptor, data, 0)
+        os.ftruncate(self._descriptor, len(data))
 
     def start(self, seq: int) -> int:
         """Note that the task with this number has been started. What `end` wants to know."""
@@ -143,29 +140,30 @@ def _lock_of_the_dead(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def living(directory: Path, mine: dict[str, About]) -> dict[str, About | None]:
-    """The processes that run tasks now, and what each says of itself. `mine`: what those of this process
-    say, whose files are not to be opened."""
-    found: dict[str, About | None] = {}
+def living(directory: Path, mine: WorkerState | None) -> list[WorkerState]:
+    """The processes that run tasks now, as each says of itself. `mine`: what this one says, whose file is not
+    to be opened."""
+    found = []
     try:
         names = sorted(path.name for path in directory.iterdir() if path.suffix == ".lock")
     except FileNotFoundError:
-        return found
+        return []
     for name in names:
-        incarnation = name.removesuffix(".lock")
         path = directory / name
         if str(path) in _held:
-            found[incarnation] = mine.get(incarnation)
+            if mine is not None and name == f"{mine.id}.lock":
+                found.append(mine)
             continue
         with _lock_of_the_dead(path) as dead:
-            if not dead:
-                found[incarnation] = _read_about(path)
+            about = None if dead else _read_about(path)
+        if about is not None:
+            found.append(about)
     return found
 
 
-def _read_about(path: Path) -> About | None:
+def _read_about(path: Path) -> WorkerState | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=About)
+        return msgspec.json.decode(path.read_bytes(), type=WorkerState)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -4,42 +4,58 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Collection
 
+import msgspec
+
 from hypern.records import Lane
+from hypern.stores.base import WorkerState
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.crashing import crash_point
 from hypern.stores.sqlite.endings import Keeping
-from hypern.stores.sqlite.liveness import About, Presence, found_dead, living
+from hypern.stores.sqlite.liveness import Presence, found_dead, living
+from hypern.stores.sqlite.pieces import Transaction
 from hypern.stores.sqlite.readers import Readers
 from hypern.stores.sqlite.rescue import rescue_from
-from hypern.stores.sqlite.writer import Transaction, Writer
+from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
+
+# So many tasks that are not known here are named.
+_NAMED = 50
 
 
 class Neighbours:
     def __init__(self, address: Address) -> None:
         self._directory = address.workers
-        self.serve(1, None)
+        self._about = WorkerState("", os.getpid(), socket.gethostname(), time.time(), None, 1)
         self._lock = threading.Lock()
         self._presence: Presence | None = None
 
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
-        """What this process says of itself to those who ask who works here."""
-        self._about = About(os.getpid(), socket.gethostname(), time.time(), queues, workers)
+        """Give a sign of life, and say to those who ask who works here what this process does."""
+        self._about = msgspec.structs.replace(self._about, workers=workers, queues=queues)
+        self.presence().say(self._about)
+
+    def does_not_know(self, tasks: Collection[str]) -> None:
+        """Say that this process does not find the functions of these tasks."""
+        self._about = msgspec.structs.replace(self._about, unknown=tuple(sorted(tasks)[:_NAMED]))
+        self.presence().say(self._about)
 
     def presence(self) -> Presence:
-        """This process's sign of life, given when it is about to claim its first task."""
+        """This process's sign of life, given before it claims its first task."""
         presence = self._presence
         if presence is None:
             with self._lock:
                 if self._presence is None:
-                    self._presence = Presence(self._directory, self._about)
+                    incarnation = secrets.token_hex(12)
+                    self._about = msgspec.structs.replace(self._about, id=incarnation)
+                    self._presence = Presence(self._directory, incarnation, self._about)
                 presence = self._presence
         return presence
 
@@ -73,10 +89,9 @@ class Neighbours:
             lanes |= got
         return rescued, lanes
 
-    def living(self) -> dict[str, About | None]:
+    def living(self) -> list[WorkerState]:
         """Who runs tasks of this file now."""
-        mine = self.incarnation()
-        return living(self._directory, {} if mine is None else {mine: self._about})
+        return living(self._directory, None if self._presence is None else self._about)
 
     def is_intact(self) -> bool:
         return self._presence is None or self._presence.is_intact()

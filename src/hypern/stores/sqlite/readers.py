@@ -19,21 +19,21 @@ class Readers:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection to read with. Raises QueueUnavailable where that fails."""
-        try:
+        connection = None
+        with self._database.connections.gate:
             try:
-                connection = self._free.pop()
-            except IndexError:
-                connection = self._database.reader()
-            yield connection
-        except sqlite3.Error as error:
-            # It is not used again: what was wrong with it is not known.
-            raise unavailable(self._database.address, error) from error
-        self._free.append(connection)
-
-    def connections(self) -> list[sqlite3.Connection]:
-        return list(self._free)
+                try:
+                    connection = self._free.pop()
+                except IndexError:
+                    connection = self._database.reader()
+                yield connection
+            except sqlite3.Error as error:
+                # It is not used again: what was wrong with it is not known.
+                self._database.connections.close(connection)
+                raise unavailable(self._database.address, error) from error
+            self._free.append(connection)
 
     def close(self) -> None:
         while self._free:
-            with contextlib.suppress(sqlite3.Error, IndexError):
-                self._free.pop().close()
+            with contextlib.suppress(IndexError):
+                self._database.connections.close(self._free.pop())

@@ -10,8 +10,8 @@ from hypern.stores.base import MOST_DELIVERIES, WORKER_LOST
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.claims import Row
 from hypern.stores.sqlite.endings import Keeping, remember
+from hypern.stores.sqlite.pieces import Transaction
 from hypern.stores.sqlite.rows import LANES, read_rules
-from hypern.stores.sqlite.writer import Transaction
 
 logger = logging.getLogger("hypern.tasks")
 

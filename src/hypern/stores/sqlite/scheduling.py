@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypern.stores.base import EXPIRED
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.endings import Keeping
+from hypern.stores.sqlite.pieces import Transaction
 from hypern.stores.sqlite.rows import rank, read_rules
-from hypern.stores.sqlite.writer import Transaction
 
 _AT_ONCE = 500
 

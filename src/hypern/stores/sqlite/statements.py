@@ -46,7 +46,7 @@ CREATE TABLE hypern_tasks (
 ) STRICT;
 CREATE UNIQUE INDEX hypern_tasks_id ON hypern_tasks (id);
 CREATE INDEX hypern_tasks_ready ON hypern_tasks (lane, queue, rank, seq) WHERE state = 0;
-CREATE INDEX hypern_tasks_scheduled ON hypern_tasks (due, seq) WHERE state = 1;
+CREATE INDEX hypern_tasks_scheduled ON hypern_tasks (due, seq, queue) WHERE state = 1;
 CREATE INDEX hypern_tasks_expiring ON hypern_tasks (expires_at)
     WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2;
 CREATE INDEX hypern_tasks_running ON hypern_tasks (owner, queue) WHERE state = 2;
@@ -64,6 +64,8 @@ CREATE INDEX hypern_attempts_task ON hypern_attempts (task);
 CREATE TABLE hypern_queues (
     name TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, most INTEGER
 ) STRICT, WITHOUT ROWID;
+-- Of the tasks that run or have ended. Those that wait are counted in their index: a row here would make
+-- every submit write one page more.
 CREATE TABLE hypern_counts (
     queue TEXT NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (queue, state)
 ) STRICT, WITHOUT ROWID;
@@ -104,7 +106,10 @@ INSERT INTO hypern_keys VALUES (?, ?, ?)
 """
 FREE_KEYS = "DELETE FROM hypern_keys WHERE until <= ?"
 HAS_FREE_KEYS = "SELECT 1 FROM hypern_keys WHERE until <= ? LIMIT 1"
-PENDING_NUMBER = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state < 2"
+PENDING_UP_TO = """
+SELECT (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 0 LIMIT ?1))
+    + (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 1 LIMIT ?1))
+"""
 KNOWN_QUEUE = "INSERT INTO hypern_queues (name) VALUES (?) ON CONFLICT DO NOTHING"
 ADD_COUNT = """
 INSERT INTO hypern_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
@@ -220,8 +225,17 @@ FROM hypern_tasks
 ATTEMPTS = """
 SELECT number, started_at, finished_at, error, traceback FROM hypern_attempts WHERE task = ? ORDER BY rowid
 """
-COUNT = "SELECT state, sum(number) FROM hypern_counts GROUP BY state"
-COUNT_QUEUES = "SELECT queue, state, number FROM hypern_counts"
+COUNT = """
+SELECT 0, count(*) FROM hypern_tasks WHERE state = 0
+UNION ALL SELECT 1, count(*) FROM hypern_tasks WHERE state = 1
+UNION ALL SELECT state, sum(number) FROM hypern_counts GROUP BY state
+"""
+COUNT_ENDED = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state > 2"
+COUNT_QUEUES = """
+SELECT queue, 0, count(*) FROM hypern_tasks WHERE state = 0 GROUP BY queue
+UNION ALL SELECT queue, 1, count(*) FROM hypern_tasks WHERE state = 1 GROUP BY queue
+UNION ALL SELECT queue, state, number FROM hypern_counts WHERE state = 2
+"""
 QUEUES = "SELECT name, paused, most FROM hypern_queues ORDER BY name"
 SET_PAUSED = """
 INSERT INTO hypern_queues (name, paused) VALUES (?, ?) ON CONFLICT DO UPDATE SET paused = excluded.paused

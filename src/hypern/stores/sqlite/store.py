@@ -6,34 +6,36 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from hypern.errors import QueueUnavailable, SubmitUncertain
+from hypern.clock import Clock, SystemClock
+from hypern.errors import SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
-from hypern.stores.base import Cancellation, Listener, QueueState, Store
+from hypern.stores.base import Cancellation, Listener, QueueState, Store, WorkerState
 from hypern.stores.pace import Pace, turn
 from hypern.stores.sqlite import adding, looking, scheduling
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
-from hypern.stores.sqlite.checkpoints import Checkpoints
 from hypern.stores.sqlite.claims import AHEAD
 from hypern.stores.sqlite.database import Database
 from hypern.stores.sqlite.endings import Keeping, forget, forget_surplus
 from hypern.stores.sqlite.hands import Hands
-from hypern.stores.sqlite.liveness import About
 from hypern.stores.sqlite.neighbours import Neighbours
+from hypern.stores.sqlite.pieces import Transaction, Uncertain
 from hypern.stores.sqlite.readers import Readers
 from hypern.stores.sqlite.rows import LANES, encode_progress, read_progress, to_row
 from hypern.stores.sqlite.watch import Watch
-from hypern.stores.sqlite.writer import Transaction, Uncertain, Writer
+from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
 
 _FORGET_AT_ONCE = 500
+# The wall clock has stepped if it has moved this much against the steady one (seconds).
+_STEP = 0.1
 
 
 class SQLiteStore(Store):
     """`capacity`: the most tasks that may be PENDING, None: any number. `keep`, `keep_seconds`: ended tasks
     are kept at most this many (None: all) and this long. `ahead`: seconds' worth of short tasks that are
-    claimed together.
+    claimed together. `clock`: whose times it is told, None: the machine's.
 
     Raises StoreUnusable where the file cannot be used, having changed nothing.
     """
@@ -47,14 +49,15 @@ class SQLiteStore(Store):
         keep: int | None = None,
         keep_seconds: float = 7 * 86400.0,
         ahead: float = AHEAD,
+        clock: Clock | None = None,
     ) -> None:
         self._capacity = capacity
         self._keeping = Keeping(keep_seconds, keep)
         self._database = Database(address)
+        self._clock = SystemClock() if clock is None else clock
         self._writer = Writer(self._database)
         self._readers = Readers(self._database)
         self._neighbours = Neighbours(address)
-        self._checkpoints = Checkpoints(self._database, self._writer)
         self._hands = Hands(self._writer, self._neighbours, self._keeping, ahead)
         self._watch = Watch(
             self._database,
@@ -62,10 +65,10 @@ class SQLiteStore(Store):
             self._readers,
             self._hands,
             self._neighbours,
-            self._checkpoints,
             self.rescue,
         )
         self._known_queues: set[str] = set()
+        self._last_offset = 0.0
         self._is_closed = False
 
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
@@ -103,7 +106,8 @@ class SQLiteStore(Store):
         self._writer.post(work, then)
 
     def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
-        rows = [to_row(record, self._database.offset) for record in records]
+        offset = self._offset()
+        rows = [to_row(record, offset) for record in records]
         try:
             standing: list[str | None] = self._writer.run(
                 lambda transaction: adding.add_many(transaction, records, rows, self._capacity)
@@ -115,9 +119,17 @@ class SQLiteStore(Store):
         return standing
 
     def _adding(self, record: TaskRecord) -> Callable[[Transaction], str | None]:
-        row = to_row(record, self._database.offset)
+        row = to_row(record, self._offset())
         new_queue = record.spec.queue not in self._known_queues
         return lambda transaction: adding.add(transaction, record, row, self._capacity, new_queue)
+
+    def _offset(self) -> float:
+        """Wall-clock minus steady seconds; another one after a step of the wall clock only, for the order of
+        tasks must not hang on how quickly two clocks are read one after the other."""
+        offset = self._clock.wall() - self._clock.steady()
+        if abs(offset - self._last_offset) > _STEP:
+            self._last_offset = offset
+        return self._last_offset
 
     def _added(self, record: TaskRecord) -> None:
         self._known_queues.add(record.spec.queue)
@@ -279,8 +291,7 @@ class SQLiteStore(Store):
             self._hands.look_again()
         return number
 
-    def workers(self) -> dict[str, About | None]:
-        """Who runs tasks of this file now, by incarnation."""
+    def workers(self) -> list[WorkerState]:
         return self._neighbours.living()
 
     def is_busy(self) -> bool:
@@ -297,18 +308,11 @@ class SQLiteStore(Store):
             return
         self._is_closed = True
         self._writer.close(time.monotonic() + 1.0)
-        try:
-            self._checkpoints.make()
-        except QueueUnavailable:
-            logger.warning("the task store could not be tidied up when it was closed", exc_info=True)
         self._neighbours.leave()
-        self._checkpoints.close()
         self._watch.close()
         self._readers.close()
         self._database.close()
 
     def leave_to_the_parent(self) -> None:
+        # Its connections have been closed already (forks.py).
         self._neighbours.leave_to_the_parent()
-        self._database.leave_to_the_parent(
-            self._readers.connections(), self._checkpoints.connection(), self._watch.connection(), self
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 
@@ -11,19 +12,29 @@ from hypern.errors import QueueUnavailable
 from hypern.records import Lane
 from hypern.stores.sqlite import looking
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.checkpoints import Checkpoints
 from hypern.stores.sqlite.database import Database
 from hypern.stores.sqlite.hands import Hands
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.readers import Readers
 from hypern.stores.sqlite.trouble import describe
+from hypern.stores.sqlite.waking import Waking
 from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
 
 # How often to look what others have written, and how often for the dead and for trouble (seconds).
 LOOK_EVERY = 0.004
+# So long one turn listens for the kernel's word; the end of an engine waits for it. So often, and so long, it
+# is looked for what that word meant.
+_LISTEN = 0.1
+_LOOK_AGAIN = 0.0005
+_EXPECT = 0.05
 _CARE_EVERY = 0.5
+# A log of so many bytes is not normal; it is said this often (seconds).
+_ALARM = 512 * 1024 * 1024
+_ALARM_EVERY = 60.0
+# A step of the wall clock that is worth keeping (seconds).
+_STEP = 0.5
 # Functions that are not known here are looked for again, less and less often (seconds).
 _LONGEST_SEARCH = 60.0
 
@@ -38,7 +49,6 @@ class Watch:
         readers: Readers,
         hands: Hands,
         neighbours: Neighbours,
-        checkpoints: Checkpoints,
         rescue: Callable[[float, float], int],
     ) -> None:
         self._database = database
@@ -46,39 +56,59 @@ class Watch:
         self._readers = readers
         self._hands = hands
         self._neighbours = neighbours
-        self._checkpoints = checkpoints
         self._rescue = rescue
         self._connection: sqlite3.Connection | None = None
         self._seen = -1
         self._next_care = 0.0
         self._in_trouble = False
+        # Nothing was going on here at the last look.
+        self._is_quiet = False
+        self._log = f"{database.address.path}-wal"
+        self._waking = Waking(self._log)
+        self._next_alarm = 0.0
+        self._expected_until = 0.0
         self._next_search = 0.0
         self._search_after = _CARE_EVERY
 
     def look(self, steady: float, wall: float) -> float:
         """One turn. When the next one is due."""
         try:
-            if self._writer.has_waiting():
-                self._writer.ring()
-            if self._has_changed():
+            with self._database.connections.gate:
+                changed = self._has_changed()
+            if changed:
                 self._see()
-            self._hands.let_go_of_stale()
-            self._checkpoints.look()
+                self._is_quiet = False
+            if not self._is_quiet:
+                self._follow_up()
             if steady >= self._next_care:
                 self._next_care = steady + _CARE_EVERY
                 self._care(steady, wall)
         except (sqlite3.Error, QueueUnavailable) as error:
             return self._complain(error, steady)
         self._in_trouble = False
-        return steady + LOOK_EVERY
+        return self._next_turn(steady, changed)
 
-    def connection(self) -> sqlite3.Connection | None:
-        return self._connection
+    def _next_turn(self, steady: float, changed: bool) -> float:
+        """While nothing goes on here, wait for the kernel's word; after it, look until its cause is seen."""
+        if not (self._is_quiet and self._waking.is_available):
+            return steady + LOOK_EVERY
+        if not changed and steady < self._expected_until:
+            return steady + _LOOK_AGAIN
+        self._expected_until = 0.0
+        if self._waking.wait(_LISTEN):
+            self._expected_until = steady + _LISTEN + _EXPECT
+        return steady
+
+    def _follow_up(self) -> None:
+        """What is only to be done while something goes on."""
+        if self._writer.has_waiting():
+            self._writer.ring()
+        self._hands.let_go_of_stale()
+        self._is_quiet = not self._hands.are_busy()
 
     def close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection is not None:
-                self._connection.close()
+        self._waking.close()
+        self._database.connections.close(self._connection)
 
     def _has_changed(self) -> bool:
         """Whether anything was committed through another connection since the last look."""
@@ -90,30 +120,35 @@ class Watch:
         return changed
 
     def _see(self) -> None:
-        connection, hands = self._connection, self._hands
-        listener = hands.listener
-        if connection is None or listener is None:
+        """Tell what others have done, as far as it concerns this process."""
+        hands, listener = self._hands, self._hands.listener
+        if listener is None:
             return
         ready = []
-        for lane in Lane:
-            reserve = hands.reserve(lane)
-            if not reserve.may_have_more and hands.finds_ready(connection, lane):
-                reserve.may_have_more = True
-                ready.append(lane)
+        asked: list[str] = []
+        owner = self._neighbours.incarnation()
+        with self._readers.reading() as connection:
+            for lane in Lane:
+                if not hands.reserve(lane).may_have_more and hands.finds_ready(connection, lane):
+                    ready.append(lane)
+            due = looking.next_due(connection)
+            if owner is not None and hands.has_claims():
+                asked = [task_id for (task_id,) in connection.execute(sql.CANCEL_REQUESTS, (owner,))]
+        for lane in ready:
+            hands.reserve(lane).may_have_more = True
         if ready:
             listener.on_ready(ready)
-        due = looking.next_due(connection)
         if due is not None:
             listener.on_due(due)
-        owner = self._neighbours.incarnation()
-        if owner is not None and hands.has_claims():
-            asked = [task_id for (task_id,) in connection.execute(sql.CANCEL_REQUESTS, (owner,))]
-            running = hands.cancel_requested(asked)
-            if running:
-                listener.on_cancel_requested(running)
+        running = hands.cancel_requested(asked)
+        if running:
+            listener.on_cancel_requested(running)
 
     def _care(self, steady: float, wall: float) -> None:
         self._database.check_identity()
+        self._follow_clock(steady, wall)
+        self._waking.renew()
+        self._look_at_log(steady)
         if not self._neighbours.is_intact():
             logger.error(
                 "a task has closed the files of its process; others may take its tasks over. Restart it."
@@ -125,6 +160,26 @@ class Watch:
         if self._in_trouble:
             # Whoever claimed meanwhile was told that there is nothing.
             self._hands.look_again()
+
+    def _follow_clock(self, steady: float, wall: float) -> None:
+        """Where the wall clock has stepped, keep by how much: due times go over a reboot by it."""
+        offset = wall - steady
+        if abs(offset - self._database.offset) > _STEP:
+            self._database.offset = offset
+            self._writer.run(lambda transaction: transaction.execute(sql.SET_META, ("offset", offset)))
+
+    def _look_at_log(self, steady: float) -> None:
+        if steady < self._next_alarm:
+            return
+        with contextlib.suppress(OSError):
+            size = os.stat(self._log).st_size
+            if size > _ALARM:
+                self._next_alarm = steady + _ALARM_EVERY
+                logger.warning(
+                    "the log %s has grown to %d MB; some program keeps reading an old state of it: see what "
+                    "has the database open",
+                    self._log, size // 2**20,
+                )  # fmt: skip
 
     def _complain(self, error: Exception, steady: float) -> float:
         if not self._in_trouble:

@@ -3,71 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
-import sqlite3
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from hypern.errors import QueueUnavailable, TaskError
-from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.crashing import crash_point
-from hypern.stores.sqlite.database import PATIENCE, Database
-from hypern.stores.sqlite.trouble import describe, is_busy, is_environmental, primary_code, unavailable
+from hypern.errors import QueueUnavailable
+from hypern.stores.sqlite.database import Database
+from hypern.stores.sqlite.pieces import Piece, Then, Transaction, Work
+from hypern.stores.sqlite.transacting import Transactions
 
 logger = logging.getLogger("hypern.tasks")
 
 _AT_ONCE = 1000
+# So many who wait at once are a crowd.
+_CROWD = 3
 _PAUSE_AFTER_TROUBLE = 0.5
 
-
-class Transaction:
-    """What a piece of work writes to. `counts`: changes of the numbers per queue and state, written at the
-    end, once for all pieces."""
-
-    __slots__ = ("connection", "counts", "execute")
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.execute = connection.execute
-        self.counts: Counter[tuple[str, int]] = Counter()
-
-    def moved(self, queue: str, before: int | None, after: int | None) -> None:
-        """A task of `queue` has gone from one state to another (None: from or to nowhere)."""
-        if before is not None:
-            self.counts[queue, before] -= 1
-        if after is not None:
-            self.counts[queue, after] += 1
-
-
-Work = Callable[[Transaction], Any]
-Then = Callable[[Any, BaseException | None], None]
-
-
-class Uncertain(QueueUnavailable):
-    """The commit itself failed: what was to be written may be there, or not."""
-
-
-class Piece:
-    """One piece of work. It may be done more than once if a transaction fails; it raises a TaskError only
-    before it has written anything. `then`: called with its result once that is committed, or with None and
-    the error; without it, somebody waits. `persistent`: whatever the trouble, it is tried until it is done.
-    """
-
-    __slots__ = ("durable", "error", "has_led", "leads", "persistent", "result", "then", "wait", "work")
-
-    def __init__(self, work: Work, durable: bool, persistent: bool = False, then: Then | None = None) -> None:
-        self.work = work
-        self.durable = durable
-        self.persistent = persistent
-        self.then = then
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.wait: threading.Lock | None = None
-        self.leads = False
-        self.has_led = False
+_MAIN = threading.main_thread().ident
+_INSIST = 20
 
 
 def _nothing(transaction: Transaction) -> None:
@@ -80,15 +37,22 @@ class Writer:
     Whoever finds nobody writing leads: writes what is in line, his own and that of others, in one
     transaction, and then hands the lead on. So a lone writer needs no other thread, and many share the one
     wait for the disk. A thread of its own leads for those who do not wait.
+
+    In the main thread a signal handler may raise (Ctrl-C) between any two steps. What must happen in any case
+    is therefore written so that it can be done again, and is (`_insist`).
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._transactions = Transactions(database)
         self._mutex = threading.Lock()
         self._line: deque[Piece] = deque()
-        self._leading = False
-        self._synchronous = ""
+        # Whose turn it is: a piece, or this object for the thread.
+        self._leader: object | None = None
+        # Written, and to be told by the thread.
+        self._to_tell: deque[Piece] = deque()
         self._closing = False
+        self._has_ended = False
         self._bell = threading.Event()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
@@ -104,13 +68,10 @@ class Writer:
             if wait is not None:
                 wait.acquire()
             if piece.leads:
-                self._lead(piece)
+                self._lead(piece, piece)
         except BaseException:
-            # A signal handler has raised (Ctrl-C). The work may still be done; nobody waits for it.
-            with self._mutex:
-                piece.wait = None
-            if piece.leads and not piece.has_led:
-                self._hand_on()
+            # A signal handler has raised. The work may still be done; nobody waits for it.
+            self._insist(lambda: self._leave(piece))
             raise
         if piece.error is not None:
             raise piece.error
@@ -122,26 +83,36 @@ class Writer:
         """Have `work` done without waiting for it. `soon=False`: it may wait a little for company."""
         piece = Piece(work, durable, persistent, then)
         with self._mutex:
-            self._line.append(piece)
-            self._untold += 1
-        if soon:
+            is_late = self._has_ended
+            if not is_late:
+                self._line.append(piece)
+                self._untold += 1
+        if is_late:
+            then(None, QueueUnavailable(f"the task store {self._database.address.path} has been closed."))
+        elif soon:
             self.ring()
 
     def _stand_in_line(self, piece: Piece) -> threading.Lock | None:
         """What to wait at; None: `piece` leads."""
+        wait = threading.Lock()
+        wait.acquire()
         with self._mutex:
-            if self._leading:
-                piece.wait = threading.Lock()
-                piece.wait.acquire()
-                self._line.append(piece)
-                return piece.wait
-            piece.leads = self._leading = True
-            # Whoever leads is among those that are written next.
-            if len(self._line) < _AT_ONCE:
-                self._line.append(piece)
-            else:
-                self._line.appendleft(piece)
-            return None
+            self._line.append(piece)
+            if self._leader is None:
+                self._leader = piece
+                piece.leads = True
+                return None
+            piece.wait = wait
+            is_crowd = len(self._line) >= _CROWD and self._thread is None
+        if is_crowd:
+            self.ring()
+        return wait
+
+    def _leave(self, piece: Piece) -> None:
+        """Whoever waited for it does so no more."""
+        with self._mutex:
+            piece.wait = None
+        self._hand_on(piece)
 
     def ring(self) -> None:
         """Have what is in line written now, by the thread that is there for it."""
@@ -150,7 +121,8 @@ class Writer:
                 if self._thread is None and not self._closing:
                     self._thread = threading.Thread(target=self._serve, name="hypern-writer", daemon=True)
                     self._thread.start()
-        self._bell.set()
+        if not self._bell.is_set():
+            self._bell.set()
 
     def has_waiting(self) -> bool:
         return bool(self._line)
@@ -177,179 +149,150 @@ class Writer:
         self._bell.set()
         if self._thread is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
+        while self._line and time.monotonic() < deadline:
+            self.flush_here()
+            if self._not_before > time.monotonic():
+                break
+        with self._mutex:
+            self._has_ended = True
 
     def _serve(self) -> None:
         while True:
             self._bell.wait()
             self._bell.clear()
+            self._tell_later_ones()
             wait = self._not_before - time.monotonic()
-            if wait > 0:
+            if wait > 0 and not self._closing:
                 time.sleep(wait)
             with self._mutex:
-                leads = bool(self._line) and not self._leading
+                leads = self._leader is self or (bool(self._line) and self._leader is None)
                 if leads:
-                    self._leading = True
+                    self._leader = self
             if leads:
                 try:
-                    self._lead(None)
+                    while self._leader is self:
+                        self._lead(self, None)
                 except Exception:
                     logger.exception("writing to the task store failed")
                     self._not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
                     self._bell.set()
             if self._closing:
+                self._tell_later_ones()
                 return
 
-    def _lead(self, own: Piece | None) -> None:
+    def _lead(self, leader: object, own: Piece | None) -> None:
+        """Write what is in line, `own` among it, hand the lead on, and tell those who wait."""
         pieces: list[Piece] = []
+        done: list[Piece] = []
         try:
-            if own is not None:
-                own.has_led = True
-            with self._mutex:
-                while self._line and len(pieces) < _AT_ONCE:
-                    pieces.append(self._line.popleft())
-            self._write(pieces)
+            self._take(pieces, own)
+            while pieces:
+                self._transactions.write(pieces, done)
+                if self._transactions.kept:
+                    self._try_later()
         except BaseException:
-            self._roll_back()
-            self._put_back([piece for piece in pieces if piece is not own])
-            pieces = []
+            self._insist(lambda: self._clean_up(pieces, done, own))
             raise
         finally:
-            self._hand_on()
-            for piece in pieces:
-                self._tell(piece)
+            self._insist(lambda: self._hand_on(leader), lambda: self._tell(done))
 
-    def _tell(self, piece: Piece) -> None:
-        if piece.then is not None:
-            try:
-                piece.then(piece.result, piece.error)
-            except Exception:
-                logger.exception("telling what became of a task failed")
-            with self._mutex:
-                self._untold -= 1
-        elif piece.wait is not None:
-            piece.wait.release()
-
-    def _hand_on(self) -> None:
-        wait = None
+    def _take(self, pieces: list[Piece], own: Piece | None) -> None:
         with self._mutex:
-            following = next((piece for piece in self._line if piece.wait is not None), None)
-            if following is None:
-                self._leading = False
-                rest = bool(self._line)
-            else:
-                following.leads = True
-                wait, following.wait = following.wait, None
-                # Whoever leads is among those that are written next.
-                self._line.remove(following)
-                self._line.appendleft(following)
-        if wait is not None:
-            wait.release()
-        elif rest and self._thread is not None:
+            while self._line and len(pieces) < _AT_ONCE:
+                pieces.append(self._line.popleft())
+            if own is not None and own not in pieces:
+                self._line.remove(own)
+                pieces.append(own)
+
+    def _clean_up(self, pieces: list[Piece], done: list[Piece], own: Piece | None) -> None:
+        """Something was raised in the midst of writing. What has not been written is back in line then."""
+        if self._transactions.commits and not self._database.is_in_transaction():
+            done.extend(pieces)
+        else:
+            with self._database.connections.gate:
+                self._transactions.roll_back()
+            self._put_back([piece for piece in pieces if piece is not own])
+        pieces.clear()
+
+    def _tell(self, done: list[Piece]) -> None:
+        """Wake those who wait, then call those who do not. In the main thread, where a signal handler could
+        raise in the midst of it, the latter is left to the writer's own thread."""
+        for piece in done:
+            if piece.then is None and not piece.is_told:
+                piece.is_told = True
+                wait = piece.wait
+                if wait is not None:
+                    with contextlib.suppress(RuntimeError):
+                        wait.release()
+        later = [piece for piece in done if piece.then is not None and not piece.is_told]
+        if not later:
+            return
+        if threading.get_ident() == _MAIN and not self._closing:
+            self._to_tell.extend(later)
+            self.ring()
+            return
+        for piece in later:
+            self._call(piece)
+
+    def _tell_later_ones(self) -> None:
+        while self._to_tell:
+            self._call(self._to_tell.popleft())
+
+    def _call(self, piece: Piece) -> None:
+        if piece.then is None or piece.is_told:
+            return
+        piece.is_told = True
+        try:
+            piece.then(piece.result, piece.error)
+        except BaseException:
+            logger.exception("telling what became of a task failed")
+        with self._mutex:
+            self._untold -= 1
+
+    def _hand_on(self, leader: object) -> None:
+        """`leader` leads no more; whoever waits first does. Nothing happens if it did not lead."""
+        rest = False
+        with self._mutex:
+            if self._leader is leader:
+                waiting = [piece for piece in itertools.islice(self._line, _CROWD) if piece.wait is not None]
+                if leader is self and self._line:
+                    return
+                if len(waiting) == _CROWD and self._thread is not None:
+                    # Where many come all the time, one thread that leads on saves waking a new leader for
+                    # every transaction.
+                    self._leader = self
+                else:
+                    self._leader = waiting[0] if waiting else None
+                rest = bool(self._line) and not isinstance(self._leader, Piece)
+            follows = self._leader
+            if isinstance(follows, Piece) and follows.wait is not None:
+                follows.leads = True
+                with contextlib.suppress(RuntimeError):
+                    follows.wait.release()
+                follows.wait = None
+        if rest and self._thread is not None:
             self._bell.set()
+
+    def _try_later(self) -> None:
+        kept, self._transactions.kept = self._transactions.kept, []
+        self._not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
+        self._put_back(kept)
+        self.ring()
 
     def _put_back(self, pieces: list[Piece]) -> None:
         with self._mutex:
-            self._line.extendleft(reversed(pieces))
+            standing = set(self._line)
+            self._line.extendleft([piece for piece in reversed(pieces) if piece not in standing])
 
-    # -- one transaction ---------------------------------------------------------------------------
-
-    def _write(self, pieces: list[Piece]) -> None:
-        if not pieces:
-            return
-        try:
-            self._database.check_identity()
-            self._begin(any(piece.durable for piece in pieces))
-            if not self._do(pieces):
-                return
-        except (sqlite3.Error, QueueUnavailable) as error:
-            self._roll_back()
-            self._fail(pieces, error)
-            return
-        crash_point("before-commit")
-        try:
-            self._database.writer().execute("COMMIT")
-        except sqlite3.Error as error:
-            in_doubt = not is_busy(error) and primary_code(error) != sqlite3.SQLITE_FULL
-            self._roll_back()
-            if in_doubt:
-                self._database.reopen()
-                self._synchronous = ""
-            self._fail(pieces, error, in_doubt)
-            return
-        crash_point("after-commit")
-
-    def _do(self, pieces: list[Piece]) -> bool:
-        """Do all of them. False: one of them cannot be done at all; the others are back in line."""
-        transaction = Transaction(self._database.writer())
-        for piece in pieces:
-            try:
-                piece.result, piece.error = piece.work(transaction), None
-            except QueueUnavailable:
-                raise
-            except TaskError as error:
-                piece.error = error
-            except Exception as error:
-                if is_environmental(error):
-                    raise
-                self._roll_back()
-                piece.error = error
-                self._put_back([other for other in pieces if other is not piece])
-                pieces[:] = [piece]
-                return False
-        for (queue, state), number in transaction.counts.items():
-            if number:
-                transaction.execute(sql.ADD_COUNT, (queue, state, number))
-        return True
-
-    def _begin(self, durable: bool) -> None:
-        connection = self._database.writer()
-        wanted = self._database.address.synchronous if durable else "normal"
-        if wanted != self._synchronous:
-            connection.execute(f"PRAGMA synchronous = {wanted}")
-            self._synchronous = wanted
-        deadline = time.monotonic() + PATIENCE
-        pause = 0.0001
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() > deadline:
-                    raise
-                # SQLite's own waiting begins with a millisecond, five times as long as most transactions.
-                time.sleep(pause)
-                pause = min(pause * 1.5, 0.005)
-
-    def _roll_back(self) -> None:
-        # SQLite has done it itself after some errors, and a second one would hide the first.
-        with contextlib.suppress(sqlite3.Error):
-            if self._database.writer().in_transaction:
-                self._database.writer().execute("ROLLBACK")
-
-    def _fail(self, pieces: list[Piece], error: Exception, in_doubt: bool = False) -> None:
-        """Tell those who wait. What was posted to be done whenever it can be goes back into line."""
-        if isinstance(error, sqlite3.Error):
-            address = self._database.address
-            trouble = (
-                Uncertain(f"the task store {address.path} failed while it was writing: {describe(error)}.")
-                if in_doubt
-                else unavailable(address, error)
-            )
-            trouble.__cause__ = error
-        else:
-            assert isinstance(error, QueueUnavailable)
-            trouble = error
-        kept = []
-        for piece in pieces:
-            if piece.persistent:
-                kept.append(piece)
-            else:
-                piece.error = trouble
-        if kept:
-            self._not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
-            self._put_back(kept)
-            pieces[:] = [piece for piece in pieces if not piece.persistent]
-            self.ring()
-            logger.error(
-                "%s %d outcomes are kept and written as soon as that is possible.", trouble, len(kept)
-            )
+    def _insist(self, *steps: Callable[[], None]) -> None:
+        """Do each of these, though a signal handler may raise meanwhile; what it raised is raised then."""
+        raised: BaseException | None = None
+        for step in steps:
+            for _ in range(_INSIST):
+                try:
+                    step()
+                    break
+                except BaseException as error:
+                    raised = error
+        if raised is not None:
+            raise raised

@@ -1,0 +1,1 @@
+"""Kills processes that share one SQLite store, again and again, and looks whether a promise was broken."""

@@ -1,0 +1,160 @@
+"""One transaction: pieces of work are done and committed together, and told what went wrong where it did."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import sqlite3
+import time
+
+from hypern.errors import QueueUnavailable, TaskError
+from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.crashing import crash_point
+from hypern.stores.sqlite.database import PATIENCE, Database
+from hypern.stores.sqlite.pieces import Piece, Transaction, Uncertain
+from hypern.stores.sqlite.trouble import describe, is_busy, is_environmental, primary_code, unavailable
+
+logger = logging.getLogger("hypern.tasks")
+
+# After about so many pages in the log a checkpoint is made, which SQLite would do by itself, but see
+# `Database.checkpoint`.
+_CHECKPOINT_AFTER = 1000
+# Who comes so soon (seconds) after others have waited in vain for the lock waits no longer than that.
+_STILL_LOCKED = 1.0
+_WAIT_WHEN_LOCKED = 0.25
+# The store has answered that it is full, or that others have it: nothing was written, and the connection is
+# as good as before.
+_HARMLESS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+
+
+class Transactions:
+    """The writing connection of a database, used by one thread at a time. `commits`: whether a COMMIT was
+    begun and has not failed. `kept`: persistent pieces that could not be written now."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.commits = False
+        self.kept: list[Piece] = []
+        self._locked_at = -math.inf
+        self._synchronous = ""
+        # About how many pages this process has added to the log since its last checkpoint.
+        self._frames = 0.0
+
+    def write(self, pieces: list[Piece], done: list[Piece]) -> None:
+        """One transaction. Those that are through, one way or the other, go over to `done`."""
+        with self._database.connections.gate:
+            self._transact(pieces, done)
+
+    def _transact(self, pieces: list[Piece], done: list[Piece]) -> None:
+        self.commits = False
+        if self._frames >= _CHECKPOINT_AFTER:
+            self._frames = 0.0
+            with contextlib.suppress(sqlite3.Error, QueueUnavailable):
+                self._begin(durable=False)
+                self._database.checkpoint()
+            self.roll_back()
+        self._frames += 4 + len(pieces) / 4
+        try:
+            self._database.check_identity()
+            self._begin(any(piece.durable for piece in pieces))
+            bad = self._do(pieces)
+        except (sqlite3.Error, QueueUnavailable) as error:
+            self.roll_back()
+            self._fail(pieces, done, error)
+            return
+        if bad is not None:
+            # Without it the others are tried once more.
+            self.roll_back()
+            done.append(bad)
+            pieces.remove(bad)
+            return
+        crash_point("before-commit")
+        try:
+            self.commits = True
+            self._database.writer().execute("COMMIT")
+        except sqlite3.Error as error:
+            self.commits = False
+            self.roll_back()
+            self._fail(pieces, done, error, in_doubt=primary_code(error) not in _HARMLESS)
+            return
+        crash_point("after-commit")
+        done.extend(pieces)
+        pieces.clear()
+
+    def _do(self, pieces: list[Piece]) -> Piece | None:
+        """Do all of them, but for one that cannot be done at all, which is returned."""
+        transaction = Transaction(self._database.writer())
+        for piece in pieces:
+            try:
+                piece.result, piece.error = piece.work(transaction), None
+            except QueueUnavailable:
+                raise
+            except TaskError as error:
+                piece.result, piece.error = None, error
+            except Exception as error:
+                if is_environmental(error):
+                    raise
+                piece.result, piece.error = None, error
+                return piece
+        for (queue, state), number in transaction.counts.items():
+            if number:
+                transaction.execute(sql.ADD_COUNT, (queue, state, number))
+        return None
+
+    def _begin(self, durable: bool) -> None:
+        connection = self._database.writer()
+        wanted = self._database.address.synchronous if durable else "normal"
+        if wanted != self._synchronous:
+            connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        now = time.monotonic()
+        deadline = now + (_WAIT_WHEN_LOCKED if now < self._locked_at + _STILL_LOCKED else PATIENCE)
+        pause = 0.0001
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if time.monotonic() > deadline:
+                    self._locked_at = time.monotonic()
+                    raise
+                # SQLite's own waiting begins with a millisecond, five times as long as most transactions.
+                time.sleep(pause)
+                pause = min(pause * 1.5, 0.001)
+
+    def roll_back(self) -> None:
+        # SQLite has done it itself after some errors, and a second one would hide the first.
+        with contextlib.suppress(sqlite3.Error):
+            if self._database.is_in_transaction():
+                self._database.writer().execute("ROLLBACK")
+
+    def _fail(self, pieces: list[Piece], done: list[Piece], error: Exception, in_doubt: bool = False) -> None:
+        """What was posted to be done whenever it can be goes back into line; the others have failed."""
+        if isinstance(error, sqlite3.Error):
+            address = self._database.address
+            trouble = (
+                Uncertain(f"the task store {address.path} failed while it was writing: {describe(error)}.")
+                if in_doubt
+                else unavailable(address, error)
+            )
+            trouble.__cause__ = error
+            if primary_code(error) not in _HARMLESS:
+                # After an I/O error a connection knows things that are not so.
+                self._database.let_go_of_writer()
+                self._synchronous = ""
+        else:
+            assert isinstance(error, QueueUnavailable)
+            trouble = error
+        self.kept = [piece for piece in pieces if piece.persistent]
+        for piece in pieces:
+            if not piece.persistent:
+                piece.error = trouble
+                done.append(piece)
+        pieces.clear()
+        if self.kept:
+            logger.error(
+                "%s %d outcomes are kept and written as soon as that is possible.", trouble, len(self.kept)
+            )

@@ -1,0 +1,74 @@
+"""What the crash tests share: puppets that are ended after the test, the journals, waiting for a line."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash.journal import EFFECTS, Line, read
+from tests.crash.strings import Puppet
+
+WAIT = 20.0
+MakePuppet = Callable[..., Puppet]
+
+
+class Effects:
+    """What the tasks of one test have written down."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def of(self, task_id: str, what: str = "start") -> list[Line]:
+        return [line for line in self.all() if line.id == task_id and line.what == what]
+
+    def all(self) -> list[Line]:
+        return read(self._home / EFFECTS)
+
+    def wait(self, task_id: str, what: str = "start", times: int = 1, within: float = WAIT) -> Line:
+        """The line with which this has happened so many times."""
+        give_up = time.monotonic() + within
+        while len(found := self.of(task_id, what)) < times:
+            assert time.monotonic() < give_up, f"{task_id} has no {what} number {times} within {within} s"
+            time.sleep(0.005)
+        return found[times - 1]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def effects(home: Path) -> Effects:
+    return Effects(home)
+
+
+@pytest.fixture
+def puppet(home: Path) -> Iterator[MakePuppet]:
+    """Makes puppets: `puppet("name", task_workers=1)`."""
+    made: list[Puppet] = []
+
+    def make(who: str, where: Path | None = None, **settings: Any) -> Puppet:
+        new = Puppet(home if where is None else where, who, **settings)
+        made.append(new)
+        return new
+
+    yield make
+    for each in made:
+        each.kill()
+
+
+def needs(tool: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
+
+
+def until(condition: Callable[[], bool], what: str, within: float = WAIT) -> None:
+    """Wait until this is so."""
+    give_up = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < give_up, f"not within {within} s: {what}"
+        time.sleep(0.01)
