@@ -21,14 +21,16 @@ def function_path(func: Callable[..., Any]) -> str:
     A task with other options has the name of the task, and so has the plain function of a task.
     Raises InvalidTask, saying what to do, for what other processes could not find by importing.
     """
-    origin = getattr(func, "origin", func) if _is_task(func) else func
+    origin: Any = getattr(func, "origin", func) if _is_task(func) else func
     try:
         _refuse_other_kinds(func)
         module, qualname = home(origin)
         if in_standard_library(module):
             raise Unreachable(f"it belongs to Python's own module {module!r}; {_WRAP}")
         found = walk(own_module(origin), qualname)
-        if found is not origin and not (_is_task(found) and found.func is origin):
+        # A task can be made of a function without taking its place: `later = background(send_mail)`.
+        plain = origin.func if _is_task(origin) else origin
+        if found is not origin and found is not plain and not (_is_task(found) and found.func is plain):
             raise Unreachable(f"something else stands under its name {module}:{qualname}; rename one of them")
     except Unreachable as error:
         raise InvalidTask(f"{_called(func)} cannot be stored as a task: {error}.") from None

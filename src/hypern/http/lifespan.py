@@ -14,7 +14,7 @@ Hook = Callable[[], Any]
 
 
 class Lifespan:
-    """Runs `begin`, then the start hooks, once; at the end `finish`, the stop hooks, and `release`.
+    """Runs the start hooks, then `begin`, once; at the end `finish`, the stop hooks, and `release`.
 
     A start that fails is undone and can be tried again. A stop hook that fails is logged; the rest follow.
     """
@@ -44,10 +44,11 @@ class Lifespan:
 
     async def _start(self) -> None:
         try:
-            await self._begin()
             try:
+                # In this order: tasks that wait in a durable store may need what the hooks prepare.
                 for hook in self.start_hooks:
                     await _run(hook)
+                await self._begin()
             except BaseException:
                 await self._finish()
                 raise

@@ -1,0 +1,121 @@
+"""Which files are opened, and how, and which are refused unchanged."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from tests.stores.sqlite_help import open_store
+
+from hypern.config import Settings
+from hypern.errors import ConfigurationError, StoreUnusable
+from hypern.stores.conformance.suite import NOW, claim_ids, kept, make_record, release_all
+from hypern.stores.sqlite.address import parse
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/tasks.db", "sqlite:///d/", "sqlite:///t?x=1",
+     "sqlite:///t?synchronous=off"],
+)  # fmt: skip
+def test_addresses_that_name_no_file(url: str) -> None:
+    """An address that cannot work is a ConfigurationError that shows how it is written."""
+    with pytest.raises(ConfigurationError, match=r"sqlite:///|synchronous"):
+        parse(url)
+
+
+def test_a_relative_address_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path is made absolute when it is read, symbolic links followed: later changes of directory do not
+    matter, and two names of a file are one."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert parse("sqlite:///link/t.db").path == (tmp_path / "real" / "t.db").resolve()
+    assert parse("sqlite:///t%20x.db?synchronous=NORMAL").synchronous == "normal"
+
+
+def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Whoever can write to the database chooses what is run: its files have mode 0600, directories 0700."""
+    store = open_store(tmp_path)
+    store.add(make_record("one"))
+    store._neighbours.presence()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    store.close()
+    assert modes == {
+        "tasks.db": 0o600,
+        "tasks.db-wal": 0o600,
+        "tasks.db-shm": 0o600,
+        "tasks.db-workers": 0o700,
+    }
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    """A directory that is not there is not made."""
+    with pytest.raises(StoreUnusable, match="no directory"):
+        open_store(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but a long enough text" * 50, b"SQLite format 3\0" + b"\xff" * 4080]
+)
+def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
+    """It is refused, with advice, and not changed."""
+    path = tmp_path / "tasks.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreUnusable, match=r"another file|aside|damaged"):
+        open_store(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_tables_of_another_version(tmp_path: Path) -> None:
+    """A database that a newer Hypern has written is refused."""
+    open_store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "tasks.db") as connection:
+        connection.execute("UPDATE hypern_meta SET value = 99 WHERE key = 'version'")
+    connection.close()
+    with pytest.raises(StoreUnusable, match="version 99"):
+        open_store(tmp_path)
+
+
+def test_after_a_reboot_delays_go_on_by_the_wall_clock(tmp_path: Path) -> None:
+    """In another boot the steady clock begins anew: what was due in ten seconds still is."""
+    store = open_store(tmp_path)
+    now = store._clock.steady()
+    store.add(make_record("delayed", due=now + 10.0))
+    store.close()
+    with sqlite3.connect(tmp_path / "tasks.db") as connection:
+        # As if the machine had run a thousand seconds less when the task was submitted.
+        connection.execute("UPDATE hypern_meta SET value = 'another boot' WHERE key = 'boot'")
+        connection.execute("UPDATE hypern_meta SET value = value + 1000.0 WHERE key = 'offset'")
+        connection.execute("UPDATE hypern_tasks SET due = due - 1000.0")
+    connection.close()
+    store = open_store(tmp_path)
+    due = store.next_due()
+    store.close()
+    assert due == pytest.approx(now + 10.0, abs=0.01)
+
+
+def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
+    """Closing and opening changes nothing: states, order, delays, arguments."""
+    store = open_store(tmp_path)
+    steady = store._clock.steady()
+    store.add(make_record("first", args=(1, ("two",)), kwargs={"three": {3}}))
+    store.add(make_record("second", priority=10))
+    store.add(make_record("third", due=steady + 50))
+    store.close()
+    store = open_store(tmp_path)
+    assert (kept(store, "first").args, kept(store, "first").kwargs) == ((1, ("two",)), {"three": {3}})
+    store._hands.look_again()
+    assert claim_ids(store) == ["second", "first"]
+    release_all(store, steady + 50, NOW)
+    assert claim_ids(store) == ["third"]
+    store.close()
+
+
+def test_settings_of_a_durable_store() -> None:
+    """A durable store takes any number of tasks and keeps ended ones for a week; 0 workers are allowed."""
+    settings = Settings(task_store="sqlite:///tasks.db", task_workers=0)
+    assert (settings.task_queue_size, settings.task_result_limit) == (None, None)
+    assert settings.task_result_ttl == 7 * 86_400
