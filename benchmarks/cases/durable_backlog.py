@@ -8,7 +8,7 @@ from benchmarks.rounds import interleave
 
 KINDS = ("waiting", "delayed", "finished")
 FEW, MANY, MANY_QUICK = 10_000, 1_000_000, 100_000
-ALLOWED_GROWTH = 2.0
+ALLOWED_GROWTH = 1.2
 SYSTEM = System(OURS, "durable_backlog.py", "SQLite, WAL, each commit synced")
 ENVIRONMENTS = {OURS}
 FULL_ROUNDS, QUICK_ROUNDS = 3, 2

@@ -39,10 +39,10 @@ def run(rounds: int, quick: bool) -> Report:
             for name in MEASURED
         ],
         targets=[
-            Target("p50", measured.values(HYPERN, "p50_ms"), 5, False, " ms"),
-            Target("p99", measured.values(HYPERN, "p99_ms"), 25, False, " ms"),
-            Target("idle worker", measured.values(HYPERN, "idle_percent"), 2, False, " %"),
-            Target("delayed 1 s, p99 late", measured.values(HYPERN, "late_p99_ms"), 50, False, " ms"),
+            Target("p50", measured.values(HYPERN, "p50_ms"), 3, False, " ms"),
+            Target("p99", measured.values(HYPERN, "p99_ms"), 10, False, " ms"),
+            Target("idle worker", measured.values(HYPERN, "idle_percent"), 1.5, False, " %"),
+            Target("delayed 1 s, p99 late", measured.values(HYPERN, "late_p99_ms"), 25, False, " ms"),
             Target(
                 "never early: the earliest",
                 sorted(measured.values(HYPERN, "earliest_ms"))[:1],

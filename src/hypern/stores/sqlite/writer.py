@@ -55,6 +55,8 @@ class Writer:
         self._has_ended = False
         self._bell = threading.Event()
         self._thread: threading.Thread | None = None
+        # Whether the thread waits for something to do.
+        self._is_free = False
         self._not_before = 0.0
         # Posted pieces whose `then` has not been called.
         self._untold = 0
@@ -98,7 +100,9 @@ class Writer:
         wait.acquire()
         with self._mutex:
             self._line.append(piece)
-            if self._leader is None:
+            # The writer's own thread does not wait for itself: what it tells may lead to another piece.
+            leads = self._leader is self and threading.current_thread() is self._thread
+            if self._leader is None or leads:
                 self._leader = piece
                 piece.leads = True
                 return None
@@ -158,7 +162,9 @@ class Writer:
 
     def _serve(self) -> None:
         while True:
+            self._is_free = True
             self._bell.wait()
+            self._is_free = False
             self._bell.clear()
             self._tell_later_ones()
             wait = self._not_before - time.monotonic()
@@ -175,6 +181,7 @@ class Writer:
                 except Exception:
                     logger.exception("writing to the task store failed")
                     self._not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
+                    self._hand_on(self)
                     self._bell.set()
             if self._closing:
                 self._tell_later_ones()
@@ -194,7 +201,9 @@ class Writer:
             self._insist(lambda: self._clean_up(pieces, done, own))
             raise
         finally:
-            self._insist(lambda: self._hand_on(leader), lambda: self._tell(done))
+            # While it calls those who do not wait, its thread leads nobody: they may take their time.
+            goes_on = leader is self and all(piece.then is None for piece in done)
+            self._insist(lambda: self._hand_on(leader, goes_on), lambda: self._tell(done))
 
     def _take(self, pieces: list[Piece], own: Piece | None) -> None:
         with self._mutex:
@@ -249,15 +258,16 @@ class Writer:
         with self._mutex:
             self._untold -= 1
 
-    def _hand_on(self, leader: object) -> None:
-        """`leader` leads no more; whoever waits first does. Nothing happens if it did not lead."""
+    def _hand_on(self, leader: object, goes_on: bool = False) -> None:
+        """`leader` leads no more; whoever waits first does. Nothing happens if it did not lead. `goes_on`: it
+        leads on if there is more to write."""
         rest = False
         with self._mutex:
             if self._leader is leader:
                 waiting = [piece for piece in itertools.islice(self._line, _CROWD) if piece.wait is not None]
-                if leader is self and self._line:
+                if goes_on and self._line and self._not_before <= time.monotonic():
                     return
-                if len(waiting) == _CROWD and self._thread is not None:
+                if len(waiting) == _CROWD and self._is_free:
                     # Where many come all the time, one thread that leads on saves waking a new leader for
                     # every transaction.
                     self._leader = self

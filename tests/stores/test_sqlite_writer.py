@@ -1,0 +1,177 @@
+"""Group commit: everybody's work is done once, in whichever thread; trouble stays with whoever made it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hypern.errors import QueueUnavailable, TaskError
+from hypern.stores.conformance.suite import together
+from hypern.stores.sqlite.address import Address
+from hypern.stores.sqlite.database import Database
+from hypern.stores.sqlite.pieces import Transaction, Uncertain
+from hypern.stores.sqlite.writer import Writer
+
+WAIT = 20.0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(Address(tmp_path / "tasks.db", "normal"))
+    database.writer().execute("CREATE TABLE written (number INTEGER PRIMARY KEY)")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def writer(database: Database) -> Writer:
+    return Writer(database)
+
+
+def put(number: int) -> Any:
+    def work(transaction: Transaction) -> int:
+        transaction.execute("INSERT INTO written VALUES (?)", (number,))
+        return number
+
+    return work
+
+
+def written(database: Database) -> list[int]:
+    return [number for (number,) in database.writer().execute("SELECT number FROM written ORDER BY number")]
+
+
+def test_one_after_the_other(writer: Writer, database: Database) -> None:
+    """`run` returns what the work returned, when it is committed."""
+    assert [writer.run(put(number)) for number in range(3)] == [0, 1, 2]
+    assert not database.is_in_transaction()
+    assert written(database) == [0, 1, 2]
+
+
+def test_many_threads_and_those_who_do_not_wait(writer: Writer, database: Database) -> None:
+    """Whoever waits gets his own answer; whoever does not is told; nothing is lost or done twice."""
+    told: list[int] = []
+    all_told = threading.Event()
+
+    def then(number: int, error: BaseException | None) -> None:
+        assert error is None
+        told.append(number)
+        if len(told) == 16 * 40:
+            all_told.set()
+
+    def work(thread: int) -> None:
+        for turn in range(40):
+            number = thread * 1000 + turn
+            writer.post(put(number + 500), then, soon=turn % 2 == 0)
+            assert writer.run(put(number)) == number
+
+    together(work, threads=16)
+    writer.flush()
+    assert all_told.wait(WAIT)
+    assert len(written(database)) == 2 * 16 * 40
+    assert len(set(told)) == len(told)
+
+
+def test_who_is_told_may_write(writer: Writer, database: Database) -> None:
+    """What is called when work is done can have more work done, and wait for it, under any load."""
+    done = threading.Event()
+    left = [200]
+
+    def then(number: int, error: BaseException | None) -> None:
+        writer.run(put(number + 100_000))
+        left[0] -= 1
+        if not left[0]:
+            done.set()
+
+    def work(thread: int) -> None:
+        for turn in range(25):
+            writer.post(put(thread * 1000 + turn), then)
+            writer.run(put(thread * 1000 + turn + 500))
+
+    together(work, threads=8)
+    assert done.wait(WAIT)
+    assert len(written(database)) == 600
+
+
+def test_a_piece_that_fails_fails_alone(writer: Writer, database: Database) -> None:
+    """What a piece of work raises comes out where it was asked for, and the others are done."""
+
+    def refuses(transaction: Transaction) -> None:
+        raise TaskError("no")
+
+    def breaks(transaction: Transaction) -> None:
+        transaction.execute("INSERT INTO written VALUES (77)")
+        raise ZeroDivisionError
+
+    def violates(transaction: Transaction) -> None:
+        transaction.execute("INSERT INTO written VALUES (1)")
+        transaction.execute("INSERT INTO written VALUES (1)")
+
+    def work(thread: int) -> None:
+        for turn in range(20):
+            bad, error = [(refuses, TaskError), (breaks, ZeroDivisionError), (violates, sqlite3.Error)][
+                turn % 3
+            ]
+            with pytest.raises(error):
+                writer.run(bad)
+            assert writer.run(put(100 + thread * 100 + turn)) == 100 + thread * 100 + turn
+
+    together(work, threads=6)
+    assert written(database) == [100 + thread * 100 + turn for thread in range(6) for turn in range(20)]
+
+
+class Broken:
+    """A connection whose COMMIT fails so many times, with this result code."""
+
+    def __init__(self, connection: sqlite3.Connection, code: int, times: int) -> None:
+        self._connection, self._code, self._left = connection, code, times
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        if statement == "COMMIT" and self._left:
+            self._left -= 1
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = self._code  # type: ignore[misc]
+            raise error
+        return self._connection.execute(statement, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_a_failed_commit_is_uncertain(writer: Writer, database: Database) -> None:
+    """Whether it was written is not known, and said so; the connection is made anew."""
+    before = database.writer()
+    database._writer = Broken(before, sqlite3.SQLITE_IOERR, 1)  # type: ignore[assignment]
+    with pytest.raises(Uncertain):
+        writer.run(put(1))
+    assert database.writer() is not before
+    assert writer.run(put(2)) == 2
+
+
+def test_a_full_disk_is_certain(writer: Writer, database: Database) -> None:
+    """Nothing was written, and it is no Uncertain; what must not be lost is written when there is room."""
+    database._writer = Broken(database.writer(), sqlite3.SQLITE_FULL, 2)  # type: ignore[assignment]
+    told = threading.Event()
+    writer.post(put(1), lambda result, error: told.set(), persistent=True, soon=False)
+    with pytest.raises(QueueUnavailable) as refused:
+        writer.run(put(2))
+    assert not isinstance(refused.value, Uncertain)
+    assert told.wait(WAIT)
+    assert written(database) == [1]
+
+
+def test_close_writes_what_is_in_line(writer: Writer, database: Database) -> None:
+    """What was posted before is written, and what comes after is refused."""
+    import time
+
+    told: list[BaseException | None] = []
+    for number in range(50):
+        writer.post(put(number), lambda result, error: told.append(error), soon=False)
+    writer.close(time.monotonic() + WAIT)
+    assert written(database) == list(range(50))
+    writer.post(put(99), lambda result, error: told.append(error))
+    assert isinstance(told[-1], QueueUnavailable)
