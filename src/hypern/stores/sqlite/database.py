@@ -39,7 +39,11 @@ class Database:
             self._identity = _identity(address.path)
             self._prepare(created)
         except sqlite3.Error as error:
+            self.connections.close_all()
             raise unusable(address, error) from error
+        except BaseException:
+            self.connections.close_all()
+            raise
         self._next_check = 0.0
         self._checkpointer: sqlite3.Connection | None = None
 
@@ -98,8 +102,7 @@ class Database:
         self._is_let_go = True
 
     def close(self) -> None:
-        self.connections.close(self._checkpointer)
-        self.connections.close(self._writer)
+        self.connections.close_all()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -110,12 +113,13 @@ class Database:
             check_same_thread=False,
             cached_statements=256,
         )
+        self.connections.add(connection)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA mmap_size = 0")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA synchronous = {self.address.synchronous}")
-        return self.connections.add(connection)
+        return connection
 
     def _prepare(self, created: bool) -> None:
         connection = self._writer

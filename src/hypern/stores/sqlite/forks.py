@@ -61,9 +61,8 @@ class Connections:
         self._open: set[sqlite3.Connection] = set()
         _all.add(self)
 
-    def add(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+    def add(self, connection: sqlite3.Connection) -> None:
         self._open.add(connection)
-        return connection
 
     def close(self, connection: sqlite3.Connection | None) -> None:
         if connection is not None:
@@ -71,13 +70,16 @@ class Connections:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
+    def close_all(self) -> None:
+        for connection in list(self._open):
+            self.close(connection)
+
     def close_inherited(self) -> None:
         """In a forked child. If somebody was in the midst of something, they are kept open and unused."""
         if not self.is_quiet:
             _not_quiet.extend(self._open)
         else:
-            for connection in list(self._open):
-                self.close(connection)
+            self.close_all()
         self._open.clear()
 
 
