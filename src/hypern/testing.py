@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from urllib.parse import quote
 
@@ -18,8 +19,12 @@ from hypern.results import TaskResult
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
 from hypern.tasks.runtime import use_engine
+from hypern.tasks.ticking import Ticker
 
 __all__ = ["ManualClock", "TaskRunner", "TestClient"]
+
+# Seconds since the epoch, as a float, cannot tell moments apart that lie closer together.
+_SMALLEST_STEP = 1e-6
 
 
 class TaskRunner:
@@ -28,11 +33,14 @@ class TaskRunner:
     `with TaskRunner(app) as tasks:` puts a fresh, empty engine with a `ManualClock` in the place of the
     app's, and of the one that the module-level functions use; without an app, of the latter only. At the
     end of the block the former engine is back and the tasks of the block are gone. An app whose tasks are
-    kept in a database gets an empty one in a temporary directory.
+    kept in a database gets an empty one in a temporary directory. `now`: what the clock shows at first, an
+    aware datetime; the present unless given. ValueError for one without a time zone.
     """
 
-    def __init__(self, app: Hypern | None = None) -> None:
-        self.clock = ManualClock()
+    def __init__(self, app: Hypern | None = None, *, now: datetime | None = None) -> None:
+        if now is not None and now.tzinfo is None:
+            raise ValueError(f"{now!r} does not say its time zone; write datetime(..., tzinfo=UTC).")
+        self.clock = ManualClock(None if now is None else now.timestamp())
         self._app = app
         settings = Settings.read() if app is None else app.engine.settings
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -41,6 +49,7 @@ class TaskRunner:
             store = f"sqlite:///{quote(self._directory.name)}/tasks.db?synchronous=normal"
             settings = replace(settings, task_store=store, task_workers=settings.task_workers or 1)
         self.engine = Engine(settings, self.clock)
+        self._ticker = Ticker(self.engine)
         self._former_of_app: Engine | None = None
         self._former: Engine | None = None
 
@@ -75,8 +84,17 @@ class TaskRunner:
         return [result for result in self._results(TERMINAL) if result.task_id not in before]
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` (>= 0) pass at once: delayed tasks may become due. They still wait to be run."""
-        self.clock.advance(seconds)
+        """Let `seconds` (>= 0) pass at once: delayed tasks may become due, recurring ones are submitted
+        at each of their ticks. They still wait to be run."""
+        left = seconds
+        while (tick := self._ticker.turn()) is not None:
+            step = max(tick - self.clock.steady(), _SMALLEST_STEP)
+            if not step <= left:
+                break
+            self.clock.advance(step)
+            left -= step
+        self.clock.advance(left)
+        self._ticker.turn()
 
     def wait(self, task_id: str, timeout: float = 5.0) -> TaskResult:
         """Let tasks run until this one has ended. It.
