@@ -40,6 +40,8 @@ from hypern.tasks.declare import Task, background
 from hypern.tasks.explain import explain
 from hypern.tasks.queues import limit_queue, pause_queue, queue_states, resume_queue
 from hypern.tasks.recurring import cron, every
+from hypern.tasks.runtime import configure
+from hypern.tasks.standalone import lifespan, start_workers
 from hypern.tasks.wishes import Cancel, Retry, Snooze
 
 __version__ = "0.1.0"
@@ -84,15 +86,18 @@ __all__ = [
     "UnprocessableEntity",
     "background",
     "cancel_task",
+    "configure",
     "cron",
     "current_task",
     "every",
     "explain",
     "get_task",
+    "lifespan",
     "limit_queue",
     "pause_queue",
     "queue_states",
     "resume_queue",
+    "start_workers",
     "submit_many",
     "submit_task",
 ]

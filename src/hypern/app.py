@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +27,7 @@ from hypern.tasks.queues import limit_queue_of, pause_queue_of
 from hypern.tasks.recurring import Recur
 from hypern.tasks.runtime import use_engine
 from hypern.tasks.schedules import Cron, Every
+from hypern.tasks.standalone import only_tasks, stop_in_order
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -38,9 +38,6 @@ _ALONE = (
     "the store 'memory://' belongs to one process: {} Several need a store that they share, such as "
     "task_store='sqlite:///tasks.db'."
 )
-
-# How often a stop looks whether a second signal has come.
-_LOOK_EVERY = 0.05
 
 
 class Hypern(WebApp):
@@ -164,12 +161,7 @@ class Hypern(WebApp):
         self.engine.start()
 
     async def _on_stop(self) -> None:
-        stopping = asyncio.ensure_future(asyncio.to_thread(self.engine.stop))
-        while not stopping.done():
-            await asyncio.wait({stopping}, timeout=_LOOK_EVERY)
-            if self.stop_now.is_set():
-                self.engine.hurry()
-        stopping.result()
+        await stop_in_order(self.engine, self.stop_now)
 
     def listen(
         self,
@@ -204,9 +196,7 @@ class Hypern(WebApp):
         `workers`: as `task_workers`. `queues`: the names of those whose tasks are run; None: all.
         `on_started` is called when tasks can run. ConfigurationError if no other process could submit any.
         """
-        if self.engine.settings.task_store.startswith("memory:"):
-            raise ConfigurationError(_ALONE.format("a process that only runs tasks would never see one."))
-        self._run_only_tasks(workers, queues)
+        only_tasks(self.engine, workers, None if queues is None else tuple(queues))
         self._run_until_stopped(TaskProcess(self, None, on_started))
 
     def stop_seconds(self) -> float:
@@ -226,18 +216,9 @@ class Hypern(WebApp):
 
     def _become(self, child: Child | None, task: int) -> None:
         if child is not None and child.role == "task":
-            self._run_only_tasks(None, None)
+            only_tasks(self.engine, None, None)
         elif child is None or task:
             self._set(task_workers=0)
-
-    def _run_only_tasks(self, workers: int | None, queues: Iterable[str] | None) -> None:
-        if workers is None:
-            # An app that leaves its tasks to others is one of those others here.
-            workers = self.engine.settings.task_workers or Settings().task_workers
-        if queues is None:
-            self._set(task_workers=workers)
-        else:
-            self._set(task_workers=workers, task_queues=tuple(queues))
 
     def _set(self, **settings: Any) -> None:
         # The program may have submitted tasks already, which has started it.

@@ -13,12 +13,11 @@ from starlette.testclient import TestClient
 
 from hypern.app import Hypern
 from hypern.clock import ManualClock
-from hypern.config import Settings
 from hypern.records import TERMINAL, TaskStatus
 from hypern.results import TaskResult
 from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
-from hypern.tasks.runtime import use_engine
+from hypern.tasks.runtime import default_settings, use_engine
 from hypern.tasks.ticking import Ticker
 
 __all__ = ["ManualClock", "TaskRunner", "TestClient"]
@@ -42,7 +41,7 @@ class TaskRunner:
             raise ValueError(f"{now!r} does not say its time zone; write datetime(..., tzinfo=UTC).")
         self.clock = ManualClock(None if now is None else now.timestamp())
         self._app = app
-        settings = Settings.read() if app is None else app.engine.settings
+        settings = default_settings() if app is None else app.engine.settings
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         if settings.task_store.startswith("sqlite:"):
             self._directory = tempfile.TemporaryDirectory(prefix="hypern-tasks-")

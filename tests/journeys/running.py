@@ -21,7 +21,9 @@ T = TypeVar("T")
 APP = [sys.executable, "app.py"]
 UVICORN = [sys.executable, "-m", "uvicorn", "app:app", "--port", "0"]
 
-_ANNOUNCED = re.compile(r"(?:Hypern listening|Uvicorn running) on http://127\.0\.0\.1:(\d+)")
+GUNICORN = [sys.executable, "-m", "gunicorn", "app:app", "--bind", "127.0.0.1:0"]
+
+_ANNOUNCED = re.compile(r"(?:Hypern listening on|Uvicorn running on|Listening at:) http://127\.0\.0\.1:(\d+)")
 
 
 def until(probe: Callable[[], T | None], seconds: float = 20.0) -> T:

@@ -54,7 +54,9 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 
 
 def _add_worker(command: argparse.ArgumentParser) -> None:
-    command.add_argument("app", metavar="APP", help=_APP)
+    command.add_argument(
+        "app", metavar="APP", help=f"{_APP}. A module without an app will do if it declares tasks"
+    )
     command.add_argument(
         "--queues", type=_names, metavar="A,B", help="run only tasks of these queues (all of them)"
     )

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from hypern.app import Hypern
-from hypern.cli.locate import locate
+from hypern.cli.locate import locate, locate_tasks
 from hypern.errors import ConfigurationError
 from hypern.http.listening import Listening
 from hypern.http.several import supervisor
 from hypern.processes.child import this_child
 from hypern.processes.watch import Watch
+from hypern.tasks.engine import Engine
+from hypern.tasks.standalone import run_worker
 
 
 def run(given: argparse.Namespace) -> None:
@@ -38,18 +40,23 @@ def _supervise(given: argparse.Namespace) -> None:
 
 
 def worker(given: argparse.Namespace) -> None:
-    """Run the tasks of an app until told to stop."""
-    app = locate(given.app)
-    if not isinstance(app, Hypern):
+    """Run the tasks of an app, or of a module, until told to stop."""
+    app = locate_tasks(given.app)
+
+    def started(engine: Engine) -> None:
+        _say(_works_on(engine, given.app))
+
+    if app is None:
+        run_worker(given.concurrency, given.queues, started)
+    elif isinstance(app, Hypern):
+        app.run_tasks(workers=given.concurrency, queues=given.queues, on_started=lambda: started(app.engine))
+    else:
         raise ConfigurationError(f"{given.app} is a {type(app).__name__} and has no tasks.")
-    app.run_tasks(
-        workers=given.concurrency, queues=given.queues, on_started=lambda: _say(_works_on(app, given.app))
-    )
     _say("Hypern worker stopped")
 
 
-def _works_on(app: Hypern, name: str) -> str:
-    settings = app.engine.settings
+def _works_on(engine: Engine, name: str) -> str:
+    settings = engine.settings
     queues = "all queues" if settings.task_queues is None else f"queues {', '.join(settings.task_queues)}"
     threads = f"{settings.task_workers} thread{'' if settings.task_workers == 1 else 's'}"
     return f"Hypern worker runs the tasks of {name}: {queues}, {threads}"

@@ -22,20 +22,38 @@ def locate(text: str) -> WebApp:
 
     A module that raises while it is imported ends the program with its traceback and status 1.
     """
-    form = _FORM.fullmatch(text)
-    if form is None or form["module"].endswith(".py"):
-        raise ConfigurationError(_not_a_name(text))
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    module = _import(form["module"])
+    form, module = _open(text)
     if form["name"] is None:
-        return _guess(module)
+        found = _guess(module)
+        if found is None:
+            raise _not_found(module)
+        return found
     found = _attribute(module, form["name"])
     if form["call"]:
         found = _call(found, text)
     if isinstance(found, WebApp):
         return found
     raise ConfigurationError(_wrong_type(found, text, form["name"]))
+
+
+def locate_tasks(text: str) -> WebApp | None:
+    """As `locate`, where a module without an app is as good: it declares tasks of a program that has none."""
+    form, module = _open(text)
+    if form["name"] is not None:
+        return locate(text)
+    found = _guess(module)
+    if found is None and any(isinstance(value, WebApp) for value in vars(module).values()):
+        raise _not_found(module)
+    return found
+
+
+def _open(text: str) -> tuple[re.Match[str], ModuleType]:
+    form = _FORM.fullmatch(text)
+    if form is None or form["module"].endswith(".py"):
+        raise ConfigurationError(_not_a_name(text))
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return form, _import(form["module"])
 
 
 def _import(name: str) -> ModuleType:
@@ -52,12 +70,16 @@ def _import(name: str) -> ModuleType:
         raise _failed(error) from None
 
 
-def _guess(module: ModuleType) -> WebApp:
+def _guess(module: ModuleType) -> WebApp | None:
     for name in _NAMES:
         found = getattr(module, name, None)
         if isinstance(found, WebApp):
             return found
-    raise ConfigurationError(
+    return None
+
+
+def _not_found(module: ModuleType) -> ConfigurationError:
+    return ConfigurationError(
         f"the module {module.__name__!r} has no app called {' or '.join(_NAMES)}. "
         f"Say which one it is: {module.__name__}:name."
     )

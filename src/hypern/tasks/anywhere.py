@@ -54,7 +54,7 @@ def submit_to(
     options: CallOptions,
 ) -> str:
     """`submit_task` to a certain engine."""
-    return submit(engine, *_call(func, args, kwargs, options))
+    return submit(engine, *call_of(func, args, kwargs, options))
 
 
 def submit_many_to(engine: Engine, calls: Iterable[tuple[Any, ...]]) -> list[str]:
@@ -63,16 +63,17 @@ def submit_many_to(engine: Engine, calls: Iterable[tuple[Any, ...]]) -> list[str
     for call in calls:
         if not isinstance(call, tuple) or not 2 <= len(call) <= 3:
             raise InvalidTask(f"submit_many() takes (func, args) or (func, args, kwargs), not {call!r:.80}.")
-        checked.append(_call(call[0], call[1], call[2] if len(call) == 3 else None, {}))
+        checked.append(call_of(call[0], call[1], call[2] if len(call) == 3 else None, {}))
     return submit_all(engine, checked)
 
 
-def _call(
+def call_of(
     func: Callable[..., Any],
     args: tuple[Any, ...] | list[Any],
     kwargs: Mapping[str, Any] | None,
     options: CallOptions,
 ) -> tuple[Task[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The task to submit, and its arguments. Raises InvalidTask, InvalidOption."""
     if not isinstance(args, (tuple, list)):
         raise InvalidTask(
             f"submit_task() takes args as a tuple, not {type(args).__name__}; "
