@@ -88,11 +88,12 @@ def _execute(url: str, statement: str) -> None:
 class PrivateServer:
     """A server of our own in a temporary directory, that may be stopped, killed and started again.
 
-    `settings`: of postgresql.conf. It listens on 127.0.0.1, and on `addresses` too, from where everybody of
-    10.0.0.0/8 is let in. The directory goes with `close`.
+    `settings`: of postgresql.conf. It listens on 127.0.0.1, and on `addresses` too, whose neighbours it lets
+    in. The directory goes with `close`.
     """
 
     def __init__(self, *, addresses: tuple[str, ...] = (), **settings: Any) -> None:
+        self._addresses = addresses
         self._programs = binaries.directory()
         self._user = binaries.user()
         self._home = Path(tempfile.mkdtemp(prefix="hypern-postgres-"))
@@ -186,7 +187,7 @@ class PrivateServer:
         if made.returncode != 0:
             raise NoServer(f"initdb failed: {(made.stderr or made.stdout).strip()[-1000:]}")
         with (self._data / "pg_hba.conf").open("a") as rules:
-            rules.write("host all all 10.0.0.0/8 trust\n")
+            rules.writelines(f"host all all {address}/30 trust\n" for address in self._addresses)
 
     def _as_user(self) -> dict[str, Any]:
         common: dict[str, Any] = {"cwd": self._home, "env": {**os.environ, "LC_ALL": "C"}}
