@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 from hypern.clock import Clock, SystemClock
 from hypern.config import Settings
@@ -17,6 +18,7 @@ from hypern.records import Ending, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.opening import open_late, open_store
 from hypern.tasks import process, ticking
+from hypern.tasks.answers import answers_for
 from hypern.tasks.channel import is_child
 from hypern.tasks.unfinished import name_abandoned, name_given_back
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
@@ -95,19 +97,7 @@ class Engine:
             raise EngineStopped(_why_final())
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[str | None] = loop.create_future()
-
-        def settle(standing: str | None, error: BaseException | None) -> None:
-            if kept.cancelled():
-                return
-            if error is None:
-                kept.set_result(standing)
-            else:
-                kept.set_exception(error)
-
-        def done(standing: str | None, error: BaseException | None) -> None:
-            loop.call_soon_threadsafe(settle, standing, error)
-
-        self.store.add_soon(record, done)
+        self.store.add_soon(record, partial(answers_for(loop).tell, kept))
         standing = await kept
         self._accepted(record)
         if standing is not None:
