@@ -12,10 +12,12 @@ import pytest
 
 from hypern.errors import QueueUnavailable, TaskError
 from hypern.stores.conformance.suite import together
+from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.writer import Writer
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.database import Database
-from hypern.stores.sqlite.pieces import Transaction, Uncertain
-from hypern.stores.sqlite.writer import Writer
+from hypern.stores.sqlite.transacting import Transactions
+from hypern.stores.sqlite.transaction import Transaction
 
 WAIT = 20.0
 
@@ -30,7 +32,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def writer(database: Database) -> Writer:
-    return Writer(database)
+    return Writer(Transactions(database))
 
 
 def put(number: int) -> Any:

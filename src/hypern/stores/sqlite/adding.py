@@ -8,7 +8,7 @@ from typing import Any
 from hypern.errors import QueueFull
 from hypern.records import TaskRecord
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.pieces import Transaction
+from hypern.stores.sqlite.transaction import Transaction
 
 Parameters = tuple[Any, ...]
 

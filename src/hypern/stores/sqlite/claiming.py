@@ -6,9 +6,10 @@ import heapq
 import json
 from collections.abc import Collection
 
+from hypern.stores.durable.claims import Row
+from hypern.stores.durable.states import READY, RUNNING
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.claims import Row
-from hypern.stores.sqlite.pieces import Transaction
+from hypern.stores.sqlite.transaction import Transaction
 
 
 class Limits:
@@ -45,7 +46,7 @@ def claim_some(
     for _, seq in heapq.nsmallest(wanted, found):
         row = transaction.execute(sql.CLAIM, (owner, wall, seq)).fetchone()
         if row is not None:
-            transaction.moved(row[17], sql.READY, sql.RUNNING)
+            transaction.moved(row[17], READY, RUNNING)
             claimed.append(row)
     return claimed
 
@@ -56,5 +57,5 @@ def _open_queues(transaction: Transaction, queues: Collection[str] | None) -> li
         if queues is not None and name not in queues:
             continue
         # What this transaction has moved so far is not among the counts yet.
-        found.append((name, None if room is None else room - transaction.counts[name, sql.RUNNING]))
+        found.append((name, None if room is None else room - transaction.counts[name, RUNNING]))
     return found

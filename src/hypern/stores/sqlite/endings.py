@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import msgspec
-
 from hypern.records import Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import ATTEMPTS_KEPT
+from hypern.stores.durable.claims import Claim
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.states import CANCELLED, COMPLETED, FAILED, RUNNING, SCHEDULED
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.claims import Claim
-from hypern.stores.sqlite.pieces import Transaction
-
-
-class Keeping(msgspec.Struct, frozen=True):
-    """How long ended tasks are kept (seconds), and how many at most (None: all)."""
-
-    seconds: float
-    number: int | None
+from hypern.stores.sqlite.transaction import Transaction
 
 
 def record_ending(
@@ -35,34 +28,33 @@ def record_ending(
     """
     record = claim.record
     attempt, started_at = record.attempt, record.started_at
-    ttl = record.spec.rules.result_ttl
-    gone_at = wall + (keeping.seconds if ttl is None else ttl)
+    gone_at = keeping.gone_at(record.spec.rules, wall)
     ran = (attempt, started_at, wall)
     mine = (claim.seq, claim.fence, owner)
     execute = transaction.execute
     match ending:
         case Completed():
             cursor = execute(sql.COMPLETE, (*result, *ran, gone_at, *mine))
-            after = sql.COMPLETED
+            after = COMPLETED
         case Failed():
             cursor = execute(sql.FAIL, (ending.error, ending.traceback, *ran, gone_at, *mine))
-            after = sql.FAILED
+            after = FAILED
         case Cancelled():
             cursor = execute(sql.GIVE_WAY, (ending.reason, *ran, gone_at, *mine))
-            after = sql.CANCELLED
+            after = CANCELLED
         case Again():
             left = attempt if ending.counts else attempt - 1
             values = (ending.error, ending.traceback, left, started_at, ending.due)
             cursor = execute(sql.TRY_AGAIN, (*values, *mine))
-            after = sql.SCHEDULED
+            after = SCHEDULED
         case _:
             assert_never(ending)
     if cursor.rowcount == 0:
         return False
-    transaction.moved(claim.queue, sql.RUNNING, after)
+    transaction.moved(claim.queue, RUNNING, after)
     if isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts):
         remember(transaction, claim.seq, attempt, started_at, wall, ending.error, ending.traceback)
-    if keeping.number is not None and after > sql.RUNNING:
+    if keeping.number is not None and after > RUNNING:
         forget_surplus(transaction, keeping.number, 1)
     return True
 
@@ -85,7 +77,7 @@ def remember(
 def forget_surplus(transaction: Transaction, keep: int, at_most: int) -> int:
     """Forget the oldest ended tasks beyond `keep`, at most so many. How many were forgotten."""
     (kept,) = transaction.execute(sql.COUNT_ENDED).fetchone()
-    kept += sum(number for (_, state), number in transaction.counts.items() if state > sql.RUNNING)
+    kept += sum(number for (_, state), number in transaction.counts.items() if state > RUNNING)
     surplus = min(kept - keep, at_most)
     if surplus <= 0:
         return 0

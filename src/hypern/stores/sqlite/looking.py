@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection
 
-from hypern.records import TaskRecord, TaskStatus
+from hypern.records import Lane, TaskRecord, TaskStatus
 from hypern.stores.base import QueueState
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.rows import lane_number, to_view
+from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.rows import STATUS, to_view
 
 
 def get(connection: sqlite3.Connection, task_id: str) -> TaskRecord | None:
@@ -36,7 +39,7 @@ def queues(connection: sqlite3.Connection) -> list[QueueState]:
         counted[queue][state] = number
     found = []
     for name, paused, most in connection.execute(sql.QUEUES):
-        live = [counted[name].get(state, 0) for state in (sql.READY, sql.SCHEDULED, sql.RUNNING)]
+        live = [counted[name].get(state, 0) for state in (READY, SCHEDULED, RUNNING)]
         if paused or most is not None or any(live):
             found.append(QueueState(name, bool(paused), most, *live))
     return found
@@ -53,18 +56,17 @@ def next_due(connection: sqlite3.Connection) -> float | None:
     return min((moment for moment in (due, expiry) if moment is not None), default=None)
 
 
-def is_ready(
-    connection: sqlite3.Connection, lane: int, queues: Collection[str] | None, unknown: str | None
-) -> bool:
-    """Whether a task of this lane waits in a queue that is not paused. `unknown`: functions that do not
-    count, as a JSON array."""
+def finds_ready(connection: sqlite3.Connection, hands: Hands, lane: Lane) -> bool:
+    """Whether a task of this lane waits that this process could claim."""
+    number = lane_number(lane)
     for name, paused, _ in connection.execute(sql.QUEUES).fetchall():
-        if paused or (queues is not None and name not in queues):
+        if paused or (hands.queues is not None and name not in hands.queues):
             continue
-        if unknown is None:
-            row = connection.execute(sql.IS_READY, (lane, name)).fetchone()
+        if not hands.unknown:
+            row = connection.execute(sql.IS_READY, (number, name)).fetchone()
         else:
-            row = connection.execute(sql.IS_KNOWN_READY, (lane, name, unknown)).fetchone()
+            unknown = json.dumps(sorted(hands.unknown))
+            row = connection.execute(sql.IS_KNOWN_READY, (number, name, unknown)).fetchone()
         if row is not None:
             return True
     return False

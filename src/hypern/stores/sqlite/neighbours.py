@@ -14,15 +14,15 @@ import msgspec
 
 from hypern.records import Lane
 from hypern.stores.base import WorkerState
+from hypern.stores.durable.crashing import crash_point
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.writer import Writer
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
-from hypern.stores.sqlite.crashing import crash_point
-from hypern.stores.sqlite.endings import Keeping
 from hypern.stores.sqlite.liveness import Presence, found_dead, living
-from hypern.stores.sqlite.pieces import Transaction
 from hypern.stores.sqlite.readers import Readers
 from hypern.stores.sqlite.rescue import rescue_from
-from hypern.stores.sqlite.writer import Writer
+from hypern.stores.sqlite.transaction import Transaction
 
 logger = logging.getLogger("hypern.tasks")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 
-from hypern.records import Lane, Rules
-from hypern.stores.base import MOST_DELIVERIES, WORKER_LOST
+from hypern.records import Lane
+from hypern.stores.base import WORKER_LOST
+from hypern.stores.durable.claims import Row
+from hypern.stores.durable.deaths import after_death
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.rows import LANES, read_rules
+from hypern.stores.durable.states import FAILED, READY, RUNNING
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.claims import Row
-from hypern.stores.sqlite.endings import Keeping, remember
-from hypern.stores.sqlite.pieces import Transaction
-from hypern.stores.sqlite.rows import LANES, read_rules
-
-logger = logging.getLogger("hypern.tasks")
+from hypern.stores.sqlite.endings import remember
+from hypern.stores.sqlite.transaction import Transaction
 
 
 def rescue_from(
@@ -46,28 +46,16 @@ def _rescue_one(
         row[18],
     )
     mine = (seq, fence, owner)
-    if not was_started:
-        transaction.execute(sql.RESCUE, (attempt - 1, lost, None, *mine))
-        transaction.moved(queue, sql.RUNNING, sql.READY)
-        return True
-    known: Rules = read_rules(rules)
-    gone_at = wall + (keeping.seconds if known.result_ttl is None else known.result_ttl)
-    if row[16]:
-        reason = f"asked to stop; {WORKER_LOST}"
-        transaction.execute(sql.LOSE_CANCELLED, (reason, wall, gone_at, *mine))
-        transaction.moved(queue, sql.RUNNING, sql.CANCELLED)
-        return False
-    # Less than nothing where its process had said that it would leave it behind.
-    if lost >= 0:
+    known = read_rules(rules)
+    after = after_death(known, attempt, lost, was_started=was_started, cancel_requested=bool(row[16]))
+    if after.counts:
         remember(transaction, seq, attempt, started_at, wall, WORKER_LOST, None)
-    lost += 1
-    if lost >= MOST_DELIVERIES or (known.on_crash == "fail" and lost > 0):
-        error = f"{WORKER_LOST}: the process that ran it died"
-        if lost > 1:
-            error += f", {lost} times"
-        transaction.execute(sql.LOSE, (lost, error, wall, gone_at, *mine))
-        transaction.moved(queue, sql.RUNNING, sql.FAILED)
-        return False
-    transaction.execute(sql.RESCUE, (attempt, lost, WORKER_LOST, *mine))
-    transaction.moved(queue, sql.RUNNING, sql.READY)
-    return True
+    gone_at = keeping.gone_at(known, wall)
+    if after.state == READY:
+        transaction.execute(sql.RESCUE, (after.attempt, after.lost, after.text, *mine))
+    elif after.state == FAILED:
+        transaction.execute(sql.LOSE, (after.lost, after.text, wall, gone_at, *mine))
+    else:
+        transaction.execute(sql.LOSE_CANCELLED, (after.text, wall, gone_at, *mine))
+    transaction.moved(queue, RUNNING, after.state)
+    return after.state == READY

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hypern.stores.base import EXPIRED
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.rows import rank, read_rules
+from hypern.stores.durable.states import CANCELLED, READY, SCHEDULED
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.endings import Keeping
-from hypern.stores.sqlite.pieces import Transaction
-from hypern.stores.sqlite.rows import rank, read_rules
+from hypern.stores.sqlite.transaction import Transaction
 
 _AT_ONCE = 500
 
@@ -20,7 +21,7 @@ def release(transaction: Transaction, steady: float, wall: float, keeping: Keepi
     for seq, lane, queue, rules, due in transaction.execute(sql.DUE, (steady, _AT_ONCE)).fetchall():
         place = rank(due, read_rules(rules).priority)
         if transaction.execute(sql.RELEASE, (place, wall, seq)).rowcount:
-            transaction.moved(queue, sql.SCHEDULED, sql.READY)
+            transaction.moved(queue, SCHEDULED, READY)
             lanes.add(lane)
     return lanes
 
@@ -35,7 +36,6 @@ def cancel_waiting(
     reason: str | None,
     keeping: Keeping,
 ) -> None:
-    ttl = read_rules(rules).result_ttl
-    gone_at = wall + (keeping.seconds if ttl is None else ttl)
+    gone_at = keeping.gone_at(read_rules(rules), wall)
     if transaction.execute(sql.CANCEL_WAITING, (reason, wall, gone_at, seq)).rowcount:
-        transaction.moved(queue, state, sql.CANCELLED)
+        transaction.moved(queue, state, CANCELLED)

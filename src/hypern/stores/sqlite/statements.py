@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-# The states as they are kept. Outside, READY and SCHEDULED both read PENDING: delayed tasks are kept out of
-# the index that claims go through, which a hundred thousand of them would make ten times slower.
-READY, SCHEDULED, RUNNING, COMPLETED, FAILED, CANCELLED = range(6)
-
 VERSION = 1
 
 # `rank`: `ready_at` on the steady clock minus what the priority is worth; lowest first. `due`, `expires_at`

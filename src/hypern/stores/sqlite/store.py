@@ -10,20 +10,25 @@ from hypern.clock import Clock, SystemClock
 from hypern.errors import SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Listener, QueueState, Store, WorkerState
+from hypern.stores.durable.claims import AHEAD
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.rows import LANES, encode_progress, read_progress, to_row
+from hypern.stores.durable.states import RUNNING, SCHEDULED
+from hypern.stores.durable.writer import Writer
 from hypern.stores.pace import Pace, turn
 from hypern.stores.sqlite import adding, looking, scheduling
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
-from hypern.stores.sqlite.claims import AHEAD
 from hypern.stores.sqlite.database import Database
-from hypern.stores.sqlite.endings import Keeping, forget, forget_surplus
-from hypern.stores.sqlite.hands import Hands
+from hypern.stores.sqlite.endings import forget, forget_surplus
+from hypern.stores.sqlite.ledger import SQLiteLedger
 from hypern.stores.sqlite.neighbours import Neighbours
-from hypern.stores.sqlite.pieces import Transaction, Uncertain
 from hypern.stores.sqlite.readers import Readers
-from hypern.stores.sqlite.rows import LANES, encode_progress, read_progress, to_row
+from hypern.stores.sqlite.transacting import Transactions
+from hypern.stores.sqlite.transaction import Transaction
 from hypern.stores.sqlite.watch import Watch
-from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -55,10 +60,10 @@ class SQLiteStore(Store):
         self._keeping = Keeping(keep_seconds, keep)
         self._database = Database(address)
         self._clock = SystemClock() if clock is None else clock
-        self._writer = Writer(self._database)
+        self._writer = Writer(Transactions(self._database))
         self._readers = Readers(self._database)
         self._neighbours = Neighbours(address)
-        self._hands = Hands(self._writer, self._neighbours, self._keeping, ahead)
+        self._hands = Hands(SQLiteLedger(self._writer, self._neighbours, self._keeping), ahead)
         self._watch = Watch(
             self._database,
             self._writer,
@@ -160,7 +165,7 @@ class SQLiteStore(Store):
                 if claim.place is not None:
                     transaction.execute(sql.FORGET_TURN, mine)
             elif transaction.execute(sql.PUT_BACK, (its_turn.due, its_turn.mine, *mine)).rowcount:
-                transaction.moved(claim.queue, sql.RUNNING, sql.SCHEDULED)
+                transaction.moved(claim.queue, RUNNING, SCHEDULED)
             return its_turn.due
 
         due: float | None = self._writer.run(work, durable=False)
@@ -182,10 +187,10 @@ class SQLiteStore(Store):
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         def work(transaction: Transaction) -> Cancellation | None:
             found = transaction.execute(sql.STATE_OF, (task_id,)).fetchone()
-            if found is None or found[1] > sql.RUNNING:
+            if found is None or found[1] > RUNNING:
                 return None
             seq, state, queue, rules = found
-            if state == sql.RUNNING:
+            if state == RUNNING:
                 transaction.execute(sql.REQUEST_CANCEL, (seq,))
                 return Cancellation.REQUESTED
             scheduling.cancel_waiting(transaction, seq, queue, state, rules, wall, reason, self._keeping)
@@ -260,7 +265,7 @@ class SQLiteStore(Store):
         with self._readers.reading() as connection:
             if connection.execute(sql.IS_DUE, (steady,)).fetchone() is not None:
                 return False
-            return not any(self._hands.finds_ready(connection, lane) for lane in Lane)
+            return not any(looking.finds_ready(connection, self._hands, lane) for lane in Lane)
 
     def queues(self) -> list[QueueState]:
         with self._readers.reading() as connection:

@@ -9,10 +9,11 @@ import sqlite3
 import time
 
 from hypern.errors import QueueUnavailable, TaskError
+from hypern.stores.durable.crashing import crash_point
+from hypern.stores.durable.pieces import Piece, Uncertain
 from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.crashing import crash_point
 from hypern.stores.sqlite.database import PATIENCE, Database
-from hypern.stores.sqlite.pieces import Piece, Transaction, Uncertain
+from hypern.stores.sqlite.transaction import Transaction, Work
 from hypern.stores.sqlite.trouble import describe, is_busy, is_environmental, primary_code, unavailable
 
 logger = logging.getLogger("hypern.tasks")
@@ -29,53 +30,61 @@ _HARMLESS = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 
 
 class Transactions:
-    """The writing connection of a database, used by one thread at a time. `commits`: whether a COMMIT was
-    begun and has not failed. `kept`: persistent pieces that could not be written now."""
+    """The writing connection of a database (`durable.pieces.Transactions`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.commits = False
+        self.name = str(database.address.path)
+        self.nothing: Work = _nothing
         self.kept: list[Piece] = []
+        # Whether a COMMIT was begun and has not failed.
+        self._commits = False
         self._locked_at = -math.inf
         self._synchronous = ""
         # About how many pages this process has added to the log since its last checkpoint.
         self._frames = 0.0
 
     def write(self, pieces: list[Piece], done: list[Piece]) -> None:
-        """One transaction. Those that are through, one way or the other, go over to `done`."""
         with self._database.connections.gate:
             self._transact(pieces, done)
 
+    def clean_up(self) -> bool:
+        if self._commits and not self._database.is_in_transaction():
+            return True
+        with self._database.connections.gate:
+            self._roll_back()
+        return False
+
     def _transact(self, pieces: list[Piece], done: list[Piece]) -> None:
-        self.commits = False
+        self._commits = False
         if self._frames >= _CHECKPOINT_AFTER:
             self._frames = 0.0
             with contextlib.suppress(sqlite3.Error, QueueUnavailable):
                 self._begin(durable=False)
                 self._database.checkpoint()
-            self.roll_back()
+            self._roll_back()
         self._frames += 4 + len(pieces) / 4
         try:
             self._database.check_identity()
             self._begin(any(piece.durable for piece in pieces))
             bad = self._do(pieces)
         except (sqlite3.Error, QueueUnavailable) as error:
-            self.roll_back()
+            self._roll_back()
             self._fail(pieces, done, error)
             return
         if bad is not None:
             # Without it the others are tried once more.
-            self.roll_back()
+            self._roll_back()
             done.append(bad)
             pieces.remove(bad)
             return
         crash_point("before-commit")
         try:
-            self.commits = True
+            self._commits = True
             self._database.writer().execute("COMMIT")
         except sqlite3.Error as error:
-            self.commits = False
-            self.roll_back()
+            self._commits = False
+            self._roll_back()
             self._fail(pieces, done, error, in_doubt=primary_code(error) not in _HARMLESS)
             return
         crash_point("after-commit")
@@ -125,7 +134,7 @@ class Transactions:
                 time.sleep(pause)
                 pause = min(pause * 1.5, 0.001)
 
-    def roll_back(self) -> None:
+    def _roll_back(self) -> None:
         # SQLite has done it itself after some errors, and a second one would hide the first.
         with contextlib.suppress(sqlite3.Error):
             if self._database.is_in_transaction():
@@ -158,3 +167,7 @@ class Transactions:
             logger.error(
                 "%s %d outcomes are kept and written as soon as that is possible.", trouble, len(self.kept)
             )
+
+
+def _nothing(transaction: Transaction) -> None:
+    """No work of its own: what is in line is written with it."""

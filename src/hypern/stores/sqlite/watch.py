@@ -10,15 +10,15 @@ from collections.abc import Callable
 
 from hypern.errors import QueueUnavailable
 from hypern.records import Lane
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.writer import Writer
 from hypern.stores.sqlite import looking
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.database import Database
-from hypern.stores.sqlite.hands import Hands
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.readers import Readers
 from hypern.stores.sqlite.trouble import describe
 from hypern.stores.sqlite.waking import Waking
-from hypern.stores.sqlite.writer import Writer
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -129,7 +129,7 @@ class Watch:
         owner = self._neighbours.incarnation()
         with self._readers.reading() as connection:
             for lane in Lane:
-                if not hands.reserve(lane).may_have_more and hands.finds_ready(connection, lane):
+                if not hands.reserve(lane).may_have_more and looking.finds_ready(connection, hands, lane):
                     ready.append(lane)
             due = looking.next_due(connection)
             if owner is not None and hands.has_claims():

@@ -16,17 +16,9 @@ from hypern.codec.values import dumps, loads
 from hypern.errors import TaskError, UnknownTask
 from hypern.records import Attempt, Completed, Lane, Progress, Rules, TaskRecord, TaskSpec, TaskStatus
 from hypern.stores.base import AGEING
-from hypern.stores.sqlite import statements as sql
+from hypern.stores.durable.states import READY, SCHEDULED, STATUS
 
 LANES = (Lane.THREAD, Lane.LOOP)
-STATUS = (
-    TaskStatus.PENDING,
-    TaskStatus.PENDING,
-    TaskStatus.RUNNING,
-    TaskStatus.COMPLETED,
-    TaskStatus.FAILED,
-    TaskStatus.CANCELLED,
-)
 
 _rules_encoder = msgspec.json.Encoder()
 _rules_decoder = msgspec.json.Decoder(Rules)
@@ -52,7 +44,7 @@ def to_row(record: TaskRecord, offset: float) -> tuple[Any, ...]:
     """
     spec = record.spec
     func, rules = _named(spec)
-    state = sql.READY if record.due is None else sql.SCHEDULED
+    state = READY if record.due is None else SCHEDULED
     return (
         record.id,
         state,

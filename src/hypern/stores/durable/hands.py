@@ -3,25 +3,17 @@ way into the tables."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from hypern.errors import QueueUnavailable, UnknownTask
 from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskSpec
 from hypern.stores.base import Listener
-from hypern.stores.sqlite import looking
-from hypern.stores.sqlite import statements as sql
-from hypern.stores.sqlite.claiming import Limits, claim_some
-from hypern.stores.sqlite.claims import Claim, Reserve, Row
-from hypern.stores.sqlite.crashing import crash_point
-from hypern.stores.sqlite.endings import Keeping, record_ending
-from hypern.stores.sqlite.neighbours import Neighbours
-from hypern.stores.sqlite.pieces import Transaction
-from hypern.stores.sqlite.rows import Unreadable, encode_result, lane_number, read_rules, to_claimed
-from hypern.stores.sqlite.writer import Writer
+from hypern.stores.durable.claims import Claim, Reserve, Row
+from hypern.stores.durable.crashing import crash_point
+from hypern.stores.durable.ledger import Ledger
+from hypern.stores.durable.rows import Unreadable, encode_result, read_rules, to_claimed
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -31,26 +23,20 @@ _COROUTINES_TOGETHER = 100
 
 
 class Hands:
-    def __init__(
-        self,
-        writer: Writer,
-        neighbours: Neighbours,
-        keeping: Keeping,
-        ahead: float,
-    ) -> None:
+    """`ahead`: seconds' worth of short tasks that are claimed together. `queues`: tasks of these only are
+    claimed, None: of all; `unknown`: none of these functions, which are not found here."""
+
+    def __init__(self, ledger: Ledger, ahead: float) -> None:
         self.listener: Listener | None = None
-        self._writer = writer
-        self._neighbours = neighbours
-        self._keeping = keeping
-        self._queues: tuple[str, ...] | None = None
+        self.queues: tuple[str, ...] | None = None
+        self.unknown: frozenset[str] = frozenset()
+        self._ledger = ledger
         self._is_eager = ahead > 0
         self._thread = Reserve(Lane.THREAD, 1, ahead)
         self._loop = Reserve(Lane.LOOP, _COROUTINES_TOGETHER if ahead else 1, ahead)
         self._claims: dict[str, Claim] = {}
-        self._unknown: frozenset[str] = frozenset()
         self._reported: set[str] = set()
         self._unknown_tasks: set[str] = set()
-        self._limits = Limits()
         # Asked to stop while they waited here.
         self._cancelled_here: set[str] = set()
         self._progress: dict[str, bytes] = {}
@@ -58,7 +44,7 @@ class Hands:
         self._ending: dict[str, Claim] = {}
 
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
-        self._queues = queues
+        self.queues = queues
         if self._is_eager:
             self._thread.hands = max(1, workers)
 
@@ -69,13 +55,15 @@ class Hands:
 
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
         reserve = self._thread if lane is THREAD else self._loop
+        if not self._ledger.may_start():
+            return None
         while True:
             try:
                 row = reserve.rows.popleft()
             except IndexError:
                 if not self._fill(reserve, wall):
-                    if lane is THREAD and self._writer.has_waiting():
-                        self._writer.flush_here()
+                    if lane is THREAD and self._ledger.has_waiting():
+                        self._ledger.flush_here()
                     return None
                 continue
             reserve.taken_at = time.monotonic()
@@ -98,7 +86,7 @@ class Hands:
                 return False
             try:
                 wanted = reserve.wanted()
-                rows = self._writer.run(self._claiming(reserve, wanted, wall), durable=False)
+                rows = self._ledger.claim(reserve.lane, wanted, wall, self.queues, self.unknown)
             except QueueUnavailable as error:
                 logger.error("no task can be claimed: %s", error)
                 return False
@@ -121,18 +109,7 @@ class Hands:
             if (rows or reserve.may_have_more) and self.listener is not None:
                 self.listener.on_ready((reserve.lane,))
 
-        self._writer.post(self._claiming(reserve, wanted, wall), then, durable=False)
-
-    def _claiming(self, reserve: Reserve, wanted: int, wall: float) -> Callable[[Transaction], list[Row]]:
-        owner = self._neighbours.presence().incarnation
-        lane = lane_number(reserve.lane)
-
-        def work(transaction: Transaction) -> list[Row]:
-            return claim_some(
-                transaction, lane, wanted, owner, wall, self._queues, self._unknown, self._limits
-            )
-
-        return work
+        self._ledger.claim_soon(reserve.lane, wanted, wall, self.queues, self.unknown, then)
 
     def _filled(self, reserve: Reserve, rows: list[Row], wanted: int) -> None:
         if rows:
@@ -157,7 +134,7 @@ class Hands:
             self._cancelled_here.discard(task_id)
             self._end_unstarted(row, Cancelled(), wall)
             return None
-        slot = self._neighbours.presence().start(seq)
+        slot = self._ledger.started(seq)
         self._claims[task_id] = Claim(record, seq, fence, slot, row[17], row[15], time.monotonic())
         crash_point("started")
         return record
@@ -172,12 +149,12 @@ class Hands:
     def drop(self, claim: Claim) -> None:
         """It has been put back, and runs here no more."""
         self._claims.pop(claim.record.id, None)
-        self._neighbours.presence().end(claim.slot)
+        self._ledger.stopped(claim.slot)
         self._room_in_a_queue()
 
     def _room_in_a_queue(self) -> None:
         """A task runs no more; where queues have limits, others may have waited for that."""
-        if self._limits.are_set:
+        if self._ledger.has_limits:
             self.look_again()
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
@@ -190,14 +167,10 @@ class Hands:
         reserve = self.reserve(record.spec.lane)
         reserve.ended(time.monotonic() - claim.since)
         result = encode_result(ending) if isinstance(ending, Completed) else (None, None)
-        owner = self._neighbours.presence().incarnation
-
-        def work(transaction: Transaction) -> bool:
-            return record_ending(transaction, claim, owner, ending, result, wall, self._keeping)
 
         def then(recorded: bool | None, error: BaseException | None) -> None:
             crash_point("recorded")
-            self._neighbours.presence().end(claim.slot)
+            self._ledger.stopped(claim.slot)
             if self._ending.get(record.id) is claim:
                 del self._ending[record.id]
             if error is not None:
@@ -207,7 +180,7 @@ class Hands:
             self._room_in_a_queue()
 
         # A thread that looks for its next task writes this with the claim; a coroutine does not wait for it.
-        self._writer.post(work, then, soon=reserve is self._loop, persistent=True)
+        self._ledger.end(claim, ending, result, wall, then, soon=reserve is self._loop)
         return None
 
     def report(self, record: TaskRecord, fence: int, progress: bytes) -> bool:
@@ -217,14 +190,7 @@ class Hands:
         is_on_its_way = record.id in self._progress
         self._progress[record.id] = progress
         if not is_on_its_way:
-            owner = self._neighbours.presence().incarnation
-
-            def work(transaction: Transaction) -> None:
-                latest = self._progress.pop(record.id, None)
-                if latest is not None:
-                    transaction.execute(sql.REPORT, (latest, claim.seq, fence, owner))
-
-            self._writer.post(work, lambda result, error: None, soon=False)
+            self._ledger.report(claim, lambda: self._progress.pop(record.id, None))
         return True
 
     def latest_progress(self, task_id: str) -> bytes | None:
@@ -233,19 +199,15 @@ class Hands:
 
     def _end_unstarted(self, row: Row, ending: Ending, wall: float) -> None:
         """End a claimed task that is not run."""
-        owner = self._neighbours.presence().incarnation
         task = TaskSpec.of(row[2], _nothing, _nothing, Lane.THREAD, read_rules(row[5]))
         record = TaskRecord(row[1], task, (), {}, row[7], None, None, row[9], attempt=row[12], fence=row[13])
         claim = Claim(record, row[0], row[13], -1, row[17], None, 0.0)
-
-        def work(transaction: Transaction) -> bool:
-            return record_ending(transaction, claim, owner, ending, (None, None), wall, self._keeping)
 
         def then(recorded: bool | None, error: BaseException | None) -> None:
             if self.listener is not None:
                 self.listener.on_finished(record, ending, bool(recorded))
 
-        self._writer.post(work, then, persistent=True)
+        self._ledger.end(claim, ending, (None, None), wall, then)
 
     # -- other processes ---------------------------------------------------------------------------
 
@@ -259,15 +221,10 @@ class Hands:
     def forget_unknown(self) -> bool:
         """Look for the functions that were not found once more: perhaps their module had not been run to its
         end. Whether there were any."""
-        had, self._unknown = bool(self._unknown), frozenset()
+        had, self.unknown = bool(self.unknown), frozenset()
         if had:
             self.look_again()
         return had
-
-    def finds_ready(self, connection: sqlite3.Connection, lane: Lane) -> bool:
-        """Whether the tables hold a task of this lane that this process could claim."""
-        unknown = json.dumps(sorted(self._unknown)) if self._unknown else None
-        return looking.is_ready(connection, lane_number(lane), self._queues, unknown)
 
     def cancel_requested(self, task_ids: Collection[str]) -> list[str]:
         """Somebody asked these to stop. Those of them that run here."""
@@ -301,45 +258,29 @@ class Hands:
 
     def _let_go(self, rows: list[Row]) -> None:
         if rows:
-            self._writer.run(lambda transaction: self._give_back_rows(transaction, rows), durable=False)
+            self._ledger.give_back(rows)
 
     def give_back(self, still_running: Collection[Lane]) -> list[TaskRecord]:
         """Give everything back that has not ended. `still_running`: lanes whose threads could not be ended;
         their tasks go back when this process has died."""
         rows = [*self._thread.take_last(), *self._loop.take_last()]
         claims = list(self._claims.values())
-        owner = self._neighbours.incarnation()
         if not rows and not claims:
             return []
-
-        def work(transaction: Transaction) -> None:
-            self._give_back_rows(transaction, rows)
-            for claim in claims:
-                mine = (claim.seq, claim.fence, owner)
-                if claim.record.spec.lane in still_running:
-                    transaction.execute(sql.WILL_BE_LEFT, mine)
-                elif transaction.execute(sql.GIVE_BACK, mine).rowcount:
-                    transaction.moved(claim.queue, sql.RUNNING, sql.READY)
-
-        self._writer.run(work)
-        for claim in claims:
-            if claim.record.spec.lane not in still_running:
-                self.drop(claim)
+        given = [claim for claim in claims if claim.record.spec.lane not in still_running]
+        left = [claim for claim in claims if claim.record.spec.lane in still_running]
+        self._ledger.give_up(rows, given, left)
+        for claim in given:
+            self.drop(claim)
         return [claim.record for claim in claims]
-
-    def _give_back_rows(self, transaction: Transaction, rows: list[Row]) -> None:
-        owner = self._neighbours.incarnation()
-        for row in rows:
-            if transaction.execute(sql.GIVE_BACK, (row[0], row[13], owner)).rowcount:
-                transaction.moved(row[17], sql.RUNNING, sql.READY)
 
     def _give_back_unknown(self, row: Row, func: str, unknown: UnknownTask) -> None:
         """This process does not know the function; another one may. It stays where it is, and is reported."""
-        self._unknown |= {func}
+        self.unknown |= {func}
         if func not in self._reported:
             self._reported.add(func)
             self._unknown_tasks.add(row[2])
-            self._neighbours.does_not_know(self._unknown_tasks)
+            self._ledger.does_not_know(self._unknown_tasks)
             logger.error("tasks of %s wait for a process that knows them: %s", func, unknown)
         self._let_go([row])
 

@@ -12,9 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypern.errors import QueueUnavailable
-from hypern.stores.sqlite.database import Database
-from hypern.stores.sqlite.pieces import Piece, Then, Transaction, Work
-from hypern.stores.sqlite.transacting import Transactions
+from hypern.stores.durable.pieces import Piece, Then, Transactions
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -25,10 +23,6 @@ _PAUSE_AFTER_TROUBLE = 0.5
 
 _MAIN = threading.main_thread().ident
 _INSIST = 20
-
-
-def _nothing(transaction: Transaction) -> None:
-    """No work of its own: what is in line is written with it."""
 
 
 class Writer:
@@ -42,9 +36,8 @@ class Writer:
     is therefore written so that it can be done again, and is (`_insist`).
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._transactions = Transactions(database)
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._mutex = threading.Lock()
         self._line: deque[Piece] = deque()
         # Whose turn it is: a piece, or this object for the thread.
@@ -61,7 +54,7 @@ class Writer:
         # Posted pieces whose `then` has not been called.
         self._untold = 0
 
-    def run(self, work: Work, durable: bool = True) -> Any:
+    def run(self, work: Any, durable: bool = True) -> Any:
         """Do `work` in a transaction; return what it returns when that is committed, and, if `durable`, on
         disk. Raises what `work` raises, QueueUnavailable, or Uncertain."""
         piece = Piece(work, durable)
@@ -80,7 +73,7 @@ class Writer:
         return piece.result
 
     def post(
-        self, work: Work, then: Then, *, soon: bool = True, persistent: bool = False, durable: bool = True
+        self, work: Any, then: Then, *, soon: bool = True, persistent: bool = False, durable: bool = True
     ) -> None:
         """Have `work` done without waiting for it. `soon=False`: it may wait a little for company."""
         piece = Piece(work, durable, persistent, then)
@@ -90,7 +83,7 @@ class Writer:
                 self._line.append(piece)
                 self._untold += 1
         if is_late:
-            then(None, QueueUnavailable(f"the task store {self._database.address.path} has been closed."))
+            then(None, QueueUnavailable(f"the task store {self._transactions.name} has been closed."))
         elif soon:
             self.ring()
 
@@ -134,7 +127,7 @@ class Writer:
     def flush_here(self) -> None:
         """Write what is in line now, in this thread."""
         try:
-            self.run(_nothing, durable=False)
+            self.run(self._transactions.nothing, durable=False)
         except QueueUnavailable:
             # What was in line stays there, and its own trouble has been logged.
             return
@@ -215,11 +208,9 @@ class Writer:
 
     def _clean_up(self, pieces: list[Piece], done: list[Piece], own: Piece | None) -> None:
         """Something was raised in the midst of writing. What has not been written is back in line then."""
-        if self._transactions.commits and not self._database.is_in_transaction():
+        if self._transactions.clean_up():
             done.extend(pieces)
         else:
-            with self._database.connections.gate:
-                self._transactions.roll_back()
             self._put_back([piece for piece in pieces if piece is not own])
         pieces.clear()
 
