@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from hypern.errors import QueueFull
@@ -11,6 +12,33 @@ from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
 
 Parameters = tuple[Any, ...]
+
+# So many rows in one statement; beyond that, longer statements are not quicker.
+_TOGETHER = 32
+
+
+class PlainAdding:
+    """The work of adding a task that may be added whatever else is there, unless its id is known. Those of a
+    transaction can be done together (`add_together`)."""
+
+    __slots__ = ("_id", "row")
+
+    def __init__(self, record: TaskRecord, row: Parameters) -> None:
+        self._id = record.id
+        self.row = row
+
+    def __call__(self, transaction: Transaction) -> str | None:
+        return None if transaction.execute(sql.ADD, self.row).rowcount else self._id
+
+
+def add_together(transaction: Transaction, rows: Sequence[Parameters]) -> bool:
+    """Keep all of these. False: some id is known already, and only some have been kept."""
+    kept = 0
+    for start in range(0, len(rows), _TOGETHER):
+        part = rows[start : start + _TOGETHER]
+        statement = sql.add_rows(len(part))
+        kept += transaction.execute(statement, tuple(chain.from_iterable(part))).rowcount
+    return kept == len(rows)
 
 
 def add(
@@ -43,7 +71,7 @@ def add_many(
         for queue in {record.spec.queue for record in records}:
             transaction.execute(sql.KNOWN_QUEUE, (queue,))
         if capacity is None and all(record.unique_key is None for record in records):
-            if transaction.connection.executemany(sql.ADD, rows).rowcount == len(rows):
+            if add_together(transaction, rows):
                 return [None] * len(records)
             # Some id is known already: which, is seen one by one.
             transaction.execute("ROLLBACK TO many")

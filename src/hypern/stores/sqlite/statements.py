@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 VERSION = 1
 
 # `rank`: `ready_at` on the steady clock minus what the priority is worth; lowest first. `due`, `expires_at`
@@ -86,11 +88,20 @@ SHIFT_EXPIRING = (
 FORGET_PACES = "DELETE FROM hypern_paces"
 FORGET_TURNS = "UPDATE hypern_tasks SET place = NULL WHERE place IS NOT NULL"
 
-ADD = """
+_NEW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+@functools.cache
+def add_rows(number: int) -> str:
+    """For so many rows at once, whose parameters follow one another."""
+    return f"""
 INSERT INTO hypern_tasks (
     id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at, ready_at
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+) VALUES {", ".join([_NEW] * number)} ON CONFLICT (id) DO NOTHING
 """
+
+
+ADD = add_rows(1)
 HOLDER = """
 SELECT id FROM hypern_tasks WHERE unique_key = ? AND unique_key IS NOT NULL AND state < 3 LIMIT 1
 """

@@ -126,6 +126,8 @@ class SQLiteStore(Store):
     def _adding(self, record: TaskRecord) -> Callable[[Transaction], str | None]:
         row = to_row(record, self._offset())
         new_queue = record.spec.queue not in self._known_queues
+        if self._capacity is None and record.unique_key is None and not new_queue:
+            return adding.PlainAdding(record, row)
         return lambda transaction: adding.add(transaction, record, row, self._capacity, new_queue)
 
     def _offset(self) -> float:

@@ -12,6 +12,7 @@ from hypern.errors import QueueUnavailable, TaskError
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.pieces import Piece, Uncertain
 from hypern.stores.sqlite import statements as sql
+from hypern.stores.sqlite.adding import PlainAdding, add_together
 from hypern.stores.sqlite.database import PATIENCE, Database
 from hypern.stores.sqlite.transaction import Transaction, Work
 from hypern.stores.sqlite.trouble import describe, is_busy, is_environmental, primary_code, unavailable
@@ -41,6 +42,8 @@ class Transactions:
         self._commits = False
         self._locked_at = -math.inf
         self._synchronous = ""
+        # Whether what could be done together is done apart, to see what is wrong with it.
+        self._takes_apart = False
         # About how many pages this process has added to the log since its last checkpoint.
         self._frames = 0.0
 
@@ -72,6 +75,11 @@ class Transactions:
             self._roll_back()
             self._fail(pieces, done, error)
             return
+        except _Apart:
+            self._roll_back()
+            self._takes_apart = True
+            return
+        self._takes_apart = False
         if bad is not None:
             # Without it the others are tried once more.
             self._roll_back()
@@ -92,9 +100,9 @@ class Transactions:
         pieces.clear()
 
     def _do(self, pieces: list[Piece]) -> Piece | None:
-        """Do all of them, but for one that cannot be done at all, which is returned."""
+        """Do all of them, but for one that cannot be done at all, which is returned. Raises _Apart."""
         transaction = Transaction(self._database.writer())
-        for piece in pieces:
+        for piece in pieces if self._takes_apart else _add_plain_ones(transaction, pieces):
             try:
                 piece.result, piece.error = piece.work(transaction), None
             except QueueUnavailable:
@@ -171,3 +179,30 @@ class Transactions:
 
 def _nothing(transaction: Transaction) -> None:
     """No work of its own: what is in line is written with it."""
+
+
+class _Apart(Exception):
+    """One of those that were done together must be looked at by itself. Nothing is left of them after a
+    ROLLBACK."""
+
+
+def _add_plain_ones(transaction: Transaction, pieces: list[Piece]) -> list[Piece]:
+    """Add at once what can be added so; the pieces that are left to do. Raises _Apart."""
+    rows = [piece.work.row for piece in pieces if isinstance(piece.work, PlainAdding)]
+    if len(rows) < 2:
+        return pieces
+    try:
+        are_new = add_together(transaction, rows)
+    except Exception as error:
+        if is_environmental(error):
+            raise
+        raise _Apart from error
+    if not are_new:
+        raise _Apart
+    left = []
+    for piece in pieces:
+        if isinstance(piece.work, PlainAdding):
+            piece.result, piece.error = None, None
+        else:
+            left.append(piece)
+    return left
