@@ -22,6 +22,9 @@ from benchmarks.cases import (
     inprocess,
     latency,
     memory,
+    postgres_drain,
+    postgres_pickup,
+    postgres_submit,
 )
 from benchmarks.environments import prepare
 from benchmarks.load import require_wrk
@@ -39,6 +42,9 @@ CASES = {
     "durable-backlog": durable_backlog,
     "durable-web": durable_web,
     "durable-users": durable_users,
+    "postgres-submit": postgres_submit,
+    "postgres-drain": postgres_drain,
+    "postgres-pickup": postgres_pickup,
 }
 NEED_WRK = {"http", "durable-users"}
 

@@ -36,6 +36,15 @@ PINNED = {
     "streaq": ("streaq==7.2.0", "coredis==6.9.0", "uvloop==0.23.0"),
     "flexiq": ("flexiq==2.1.0",),
     "dbos": ("dbos==3.4.0", "SQLAlchemy==2.1.9"),
+    "pgqueuer": ("pgqueuer==1.6.0", "asyncpg==0.32.0", "uvloop==0.23.0"),
+    "procrastinate": (
+        "procrastinate==3.10.0",
+        "psycopg[binary]==3.3.9",
+        "psycopg-pool==3.3.3",
+        "uvloop==0.23.0",
+    ),
+    # Wants Python 3.12 or newer.
+    "oban": ("oban==0.7.0", "uvloop==0.23.0"),
 }
 
 

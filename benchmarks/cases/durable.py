@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from benchmarks import postgres, rabbitmq
 from benchmarks.environments import OURS
 from benchmarks.processes import Figures, redis_running, run_program, work_directory
 from benchmarks.rounds import Measured, spread
@@ -21,6 +22,8 @@ class System:
     settings: str
     variables: Mapping[str, str] = field(default_factory=dict)
     on_redis: bool = False
+    on_postgres: bool = False
+    on_rabbitmq: bool = False
     share: float = 1.0
 
 
@@ -66,13 +69,17 @@ SYSTEMS = {
 
 
 def run_system(system: System, *arguments: str) -> Figures:
-    """Run a system's program with an empty directory, and an empty Redis where it needs one.
+    """Run a system's program with an empty directory, and an empty Redis or database where it needs one.
     Raises ContenderError."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(work_directory())
         variables = {"BENCH_DIRECTORY": str(directory), **system.variables}
         if system.on_redis:
             variables["BENCH_REDIS"] = stack.enter_context(redis_running(directory))
+        if system.on_postgres:
+            variables["BENCH_POSTGRES"] = stack.enter_context(postgres.empty_database())
+        if system.on_rabbitmq:
+            variables["BENCH_RABBITMQ"] = rabbitmq.running()
         return run_program(system.environment, (system.program, *arguments), TIMEOUT, variables)
 
 

@@ -1,15 +1,17 @@
-"""DBOS on SQLite, set to WAL, each task a workflow on a queue that is looked at every 10 ms."""
+"""DBOS on SQLite, set to WAL, or on the PostgreSQL that is named, each task a workflow on a queue that is
+looked at every 10 ms."""
 
 import sqlite3
 import sys
 import threading
 
+import psycopg
 from dbos import DBOS, DBOSClient
 from durable_measure import Peer, main
-from durable_tasks import DIRECTORY, do_nothing, note_start
+from durable_tasks import DIRECTORY, POSTGRES_URL, do_nothing, note_start
 
 FILE = DIRECTORY / "dbos.db"
-URL = f"sqlite:///{FILE}"
+URL = POSTGRES_URL or f"sqlite:///{FILE}"
 QUEUE = "bench"
 POLL_SECONDS = 0.01
 # A worker takes only what was submitted for its version; by default that is a hash of its source.
@@ -42,8 +44,9 @@ def launch():
 
 def make_tables():
     """Its client never makes them, a launch does."""
-    with sqlite3.connect(FILE) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+    if not POSTGRES_URL:
+        with sqlite3.connect(FILE) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
     launch()
     DBOS.destroy()
 
@@ -65,6 +68,10 @@ async def submit_later(seconds, moment):
 
 
 def count(status):
+    if POSTGRES_URL:
+        with psycopg.connect(POSTGRES_URL) as connection:
+            statement = "SELECT count(*) FROM dbos.workflow_status WHERE status = %s"
+            return connection.execute(statement, (status,)).fetchone()[0]
     with sqlite3.connect(FILE) as connection:
         rows = connection.execute("SELECT count(*) FROM workflow_status WHERE status = ?", (status,))
         return rows.fetchone()[0]

@@ -1,4 +1,5 @@
-"""Ours on SQLite: what `durable_measure` measures of any system, and submitting by many at once.
+"""Ours on SQLite, or on the PostgreSQL that is named: what `durable_measure` measures of any system, and
+submitting by many at once.
 
 `submit-threads COUNT THREADS`, `submit-coroutines COUNT COROUTINES`, `submit-many COUNT`; a worker process
 is the same program with `worker`. A process that submits runs no tasks itself (`task_workers=0`).
@@ -10,7 +11,7 @@ import threading
 import time
 
 import durable_measure
-from durable_tasks import DATA, DIRECTORY, TEXT, do_nothing, note_start
+from durable_tasks import DATA, DIRECTORY, POSTGRES_URL, TEXT, do_nothing, note_start
 
 from hypern import Hypern, TaskStatus, background, submit_many
 
@@ -18,7 +19,7 @@ FILE = DIRECTORY / "hypern.db"
 TASK_WORKERS = 4
 IS_WORKER = sys.argv[1:2] == ["worker"]
 
-app = Hypern(task_store=f"sqlite:///{FILE}", task_workers=TASK_WORKERS if IS_WORKER else 0)
+app = Hypern(task_store=POSTGRES_URL or f"sqlite:///{FILE}", task_workers=TASK_WORKERS if IS_WORKER else 0)
 
 
 @background()
@@ -45,6 +46,10 @@ async def submit_later(seconds, moment):
 
 def count(status: TaskStatus) -> int:
     return app.engine.store.count()[status]
+
+
+async def submit_bulk(total):
+    submit_many((noop, (TEXT, DATA)) for _ in range(total))
 
 
 async def waiting():
@@ -122,4 +127,8 @@ if __name__ == "__main__":
         work_until_killed()
     if sys.argv[1].startswith("submit-"):
         durable_measure.finish(by_many(sys.argv[1], int(sys.argv[2]), int((sys.argv[3:] or "1")[0])))
-    durable_measure.main(durable_measure.Peer(submit, submit_start, waiting, done, WORKER, submit_later))
+    # On SQLite the others have nothing for many at once, and ours shall not have either.
+    many = submit_bulk if POSTGRES_URL else None
+    durable_measure.main(
+        durable_measure.Peer(submit, submit_start, waiting, done, WORKER, submit_later, submit_bulk=many)
+    )

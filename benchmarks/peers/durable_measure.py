@@ -1,4 +1,4 @@
-"""Measures one durable task system: `submit COUNT`, `drain COUNT WORKERS` or
+"""Measures one durable task system: `submit COUNT`, `bulk COUNT`, `drain COUNT WORKERS` or
 `pickup COUNT PER_SECOND IDLE_SECONDS`.
 
 Everything here is the submitting process. Workers are processes of their own, in the same process group, so
@@ -36,7 +36,8 @@ class Peer:
     `submit(text, data)`: hand over the no-op. `submit_start(moment)`: hand over `note_start`.
     `submit_later(seconds, moment)`: the same, delayed; None: it has no delays. `waiting`: how many tasks
     its own store says are waiting. `done`: how many it says have a result kept. `worker`: the command of a
-    worker process.
+    worker process. `begin`: called first. `submit_bulk(count)`: hand over so many no-ops in as few calls as
+    the system advises. `end`: called when all has been measured.
     """
 
     submit: Callable[[str, dict], Awaitable[object]]
@@ -46,6 +47,8 @@ class Peer:
     worker: Sequence[str]
     submit_later: Callable[[float, float], Awaitable[object]] | None = None
     begin: Callable[[], Awaitable[object]] | None = None
+    submit_bulk: Callable[[int], Awaitable[object]] | None = None
+    end: Callable[[], object] | None = None
 
 
 class Worker:
@@ -92,10 +95,23 @@ async def submit(peer: Peer, count: int) -> dict[str, float]:
     }
 
 
+async def bulk(peer: Peer, count: int) -> dict[str, float]:
+    """Submit no-ops many at a time while nobody runs them."""
+    assert peer.submit_bulk is not None
+    await peer.submit(TEXT, DATA)
+    begin = time.perf_counter()
+    await peer.submit_bulk(count)
+    seconds = time.perf_counter() - begin
+    return {"submits_per_second": count / seconds, "kept_per_submit": (await peer.waiting() - 1) / count}
+
+
 async def drain(peer: Peer, count: int, workers: int) -> dict[str, float]:
     """Queue no-ops, then start workers; from the first run seen until all ran and all results are kept."""
-    for _ in range(count):
-        await peer.submit(TEXT, DATA)
+    if peer.submit_bulk is not None:
+        await peer.submit_bulk(count)
+    else:
+        for _ in range(count):
+            await peer.submit(TEXT, DATA)
     crew = await start_together(peer.worker, workers)
     await until(lambda: runs() > 0, crew, STARTS_WITHIN, "no task had run")
     begin, before = time.perf_counter(), runs()
@@ -214,11 +230,18 @@ def main(peer: Peer) -> None:
     async def measure() -> None:
         if peer.begin is not None:
             await peer.begin()
-        if mode == "submit":
-            finish(await submit(peer, int(count)))
-        if mode == "drain":
-            finish(await drain(peer, int(count), int(rest[0])))
-        finish(await pickup(peer, int(count), float(rest[0]), float(rest[1])))
+        match mode:
+            case "submit":
+                figures = await submit(peer, int(count))
+            case "bulk":
+                figures = await bulk(peer, int(count))
+            case "drain":
+                figures = await drain(peer, int(count), int(rest[0]))
+            case _:
+                figures = await pickup(peer, int(count), float(rest[0]), float(rest[1]))
+        if peer.end is not None:
+            peer.end()
+        finish(figures)
 
     run(measure)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 DIRECTORY = Path(os.environ["BENCH_DIRECTORY"])
 REDIS_URL = os.environ.get("BENCH_REDIS", "")
+POSTGRES_URL = os.environ.get("BENCH_POSTGRES", "")
 RUNS = DIRECTORY / "runs"
 STARTS = DIRECTORY / "starts"
 
