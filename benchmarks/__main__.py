@@ -22,9 +22,12 @@ from benchmarks.cases import (
     inprocess,
     latency,
     memory,
+    postgres_backlog,
+    postgres_cost,
     postgres_drain,
     postgres_pickup,
     postgres_submit,
+    postgres_trouble,
 )
 from benchmarks.environments import prepare
 from benchmarks.load import require_wrk
@@ -45,6 +48,9 @@ CASES = {
     "postgres-submit": postgres_submit,
     "postgres-drain": postgres_drain,
     "postgres-pickup": postgres_pickup,
+    "postgres-backlog": postgres_backlog,
+    "postgres-trouble": postgres_trouble,
+    "postgres-cost": postgres_cost,
 }
 NEED_WRK = {"http", "durable-users"}
 
