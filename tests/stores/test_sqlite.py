@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.stores.sqlite_help import open_store
 
 from hypern.stores.conformance import StoreConformance
+from hypern.stores.conformance.suite import claim_ids, make_record
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.store import SQLiteStore
 
@@ -28,3 +30,15 @@ class TestSQLiteStore(StoreConformance):
         store = SQLiteStore(address, capacity, keep, keep_seconds, ahead=0.0)
         self.made.append(store)
         return store
+
+
+def test_many_with_a_known_one_among_them(tmp_path: Path) -> None:
+    """add_many: without a limit, too, a new queue is known where one of the tasks is known already."""
+    store = open_store(tmp_path)
+    try:
+        store.add(make_record("known"))
+        many = [make_record("new", queue="other"), make_record("known", queue="other")]
+        assert store.add_many(many) == [None, "known"]
+        assert sorted(claim_ids(store)) == ["known", "new"]
+    finally:
+        store.close()

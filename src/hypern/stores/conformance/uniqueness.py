@@ -39,6 +39,13 @@ class Uniqueness(Suite):
         assert claim_ids(store) == ["first"]
         assert [store.get(task_id) for task_id in ("second", "third", "fourth", "fifth")] == [None] * 4
 
+    def test_one_that_was_not_added_leaves_its_queue_as_it_was(self, store: Store) -> None:
+        """add: where another task stands for the first one of a queue, the next one is claimed."""
+        store.add(make_record("first", unique_key="k"))
+        assert store.add(make_record("second", unique_key="k", queue="other")) == "first"
+        assert store.add(make_record("third", queue="other")) is None
+        assert sorted(claim_ids(store)) == ["first", "third"]
+
     def test_other_keys_are_free(self, store: Store) -> None:
         """add: a task with another key, or with none, is added."""
         store.add(make_record("first", unique_key="k"))

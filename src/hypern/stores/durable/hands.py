@@ -200,7 +200,9 @@ class Hands:
     def _end_unstarted(self, row: Row, ending: Ending, wall: float) -> None:
         """End a claimed task that is not run."""
         task = TaskSpec.of(row[2], _nothing, _nothing, Lane.THREAD, read_rules(row[5]))
-        record = TaskRecord(row[1], task, (), {}, row[7], None, None, row[9], attempt=row[12], fence=row[13])
+        # Cancelled before its function was called, it was not started once more.
+        attempt = row[12] - isinstance(ending, Cancelled)
+        record = TaskRecord(row[1], task, (), {}, row[7], None, None, row[9], attempt=attempt, fence=row[13])
         claim = Claim(record, row[0], row[13], -1, row[17], None, 0.0)
 
         def then(recorded: bool | None, error: BaseException | None) -> None:

@@ -66,10 +66,11 @@ def add_many(
     transaction: Transaction, records: Sequence[TaskRecord], rows: Sequence[Parameters], capacity: int | None
 ) -> list[str | None]:
     """Keep all of them. Raises QueueFull; nothing has been kept then."""
+    # Before the savepoint: going back to it must not take the queues of what is kept after all.
+    for queue in {record.spec.queue for record in records}:
+        transaction.execute(sql.KNOWN_QUEUE, (queue,))
     transaction.execute("SAVEPOINT many")
     try:
-        for queue in {record.spec.queue for record in records}:
-            transaction.execute(sql.KNOWN_QUEUE, (queue,))
         if capacity is None and all(record.unique_key is None for record in records):
             if add_together(transaction, rows):
                 return [None] * len(records)

@@ -91,7 +91,7 @@ class SQLiteStore(Store):
             standing: str | None = self._writer.run(work)
         except Uncertain as error:
             raise SubmitUncertain(record.id, str(error)) from error
-        self._added(record)
+        self._added(record, standing)
         return standing
 
     def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
@@ -105,7 +105,7 @@ class SQLiteStore(Store):
             if isinstance(error, Uncertain):
                 error = SubmitUncertain(record.id, str(error))
             if error is None:
-                self._added(record)
+                self._added(record, standing)
             done(standing, error)
 
         self._writer.post(work, then)
@@ -119,8 +119,8 @@ class SQLiteStore(Store):
             )
         except Uncertain as error:
             raise SubmitUncertain(records[0].id, str(error)) from error
-        for record in records:
-            self._added(record)
+        for record, answer in zip(records, standing, strict=True):
+            self._added(record, answer)
         return standing
 
     def _adding(self, record: TaskRecord) -> Callable[[Transaction], str | None]:
@@ -138,7 +138,9 @@ class SQLiteStore(Store):
             self._last_offset = offset
         return self._last_offset
 
-    def _added(self, record: TaskRecord) -> None:
+    def _added(self, record: TaskRecord, standing: str | None) -> None:
+        if standing is not None:
+            return
         self._known_queues.add(record.spec.queue)
         if record.due is None:
             self._hands.reserve(record.spec.lane).may_have_more = True
