@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 3000
 BIN := .venv/bin
 
-.PHONY: demo test lint bench crash
+.PHONY: demo test lint bench crash model
 
 demo: .venv/.installed-demo
 	@PORT=$(PORT) $(BIN)/python examples/shop/app.py
@@ -22,6 +22,11 @@ bench: .venv/.installed
 
 crash: .venv/.installed
 	@$(BIN)/python -m crash $(OPTIONS)
+
+# The stores against their model: so many random sequences of steps for each, with a new seed.
+EXAMPLES ?= 3000
+model: .venv/.installed
+	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/stores/test_model.py
 
 # The stamps are newer than pyproject.toml while what it asks for is installed.
 .venv/.installed: pyproject.toml | $(BIN)/python

@@ -83,9 +83,10 @@ class Expected:
 
 @dataclass
 class Model:
-    """Times: `steady`, `wall`, the seconds of the two clocks now."""
+    """`capacity`: the most tasks PENDING, None: any number. `steady`, `wall`: seconds of the two clocks."""
 
     habits: Habits
+    capacity: int | None
     steady: float = 1000.0
     wall: float = 50_000.0
     tasks: dict[str, Expected] = field(default_factory=dict)
@@ -102,6 +103,9 @@ class Model:
 
     def pending(self) -> int:
         return sum(task.status is PENDING for task in self.tasks.values())
+
+    def is_full(self, over: int = 0) -> bool:
+        return self.capacity is not None and self.pending() >= self.capacity + over
 
     def number(self) -> int:
         self.numbered += 1
@@ -299,7 +303,9 @@ class Model:
         self.forgotten += len(gone)
 
     def prune(self) -> int:
-        old = [task_id for task_id in self.ended() if self.tasks[task_id].ended_at + KEEP_SECONDS <= self.wall]
+        old = [
+            task_id for task_id in self.ended() if self.tasks[task_id].ended_at + KEEP_SECONDS <= self.wall
+        ]
         self.forget(old)
         self.kept_keys = {key: kept for key, kept in self.kept_keys.items() if kept[1] > self.wall}
         return len(old) + self.forget_surplus(len(self.tasks))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.stores.expected import CAPACITY, KEEP, KEEP_SECONDS, Habits, Model
+from tests.stores.expected import KEEP, KEEP_SECONDS, Habits, Model
 from tests.stores.expected import PENDING as WAITS
 from tests.stores.expected import RUNNING as RUNS
 
@@ -44,10 +45,10 @@ class Played(ABC):
     steps = False
     hands: list[Hand]
 
-    def wrote(self, hand: Hand) -> None:
+    def wrote(self, hand: Hand) -> None:  # noqa: B027 - a store of one process has nobody to tell
         """This one has done something; the others come to know of it."""
 
-    def look(self, model: Model) -> None:
+    def look(self, model: Model) -> None:  # noqa: B027 - and nothing beside it
         """What is kept, seen past the store."""
 
     @abstractmethod
@@ -59,7 +60,7 @@ class PlayedMemory(Played):
     habits = Habits(waits_since_due=False, forgets_at_every_end=True, asks_at_the_start=False)
 
     def __init__(self, model: Model) -> None:
-        self.hands = [Hand(MemoryStore(CAPACITY, KEEP, KEEP_SECONDS), 0)]
+        self.hands = [Hand(MemoryStore(model.capacity or sys.maxsize, KEEP, KEEP_SECONDS), 0)]
 
     def close(self) -> None:
         pass
@@ -91,6 +92,7 @@ class PlayedSQLite(Played):
         self._directory = tempfile.TemporaryDirectory(prefix="hypern-model-")
         self._path = Path(self._directory.name) / "tasks.db"
         self._clock = ModelClock(model)
+        self._capacity = model.capacity
         self._opened = 0
         self._all: list[SQLiteStore] = []
         self.hands = [self._open(), self._open()]
@@ -98,9 +100,8 @@ class PlayedSQLite(Played):
         self._fences: dict[str, int] = {}
 
     def _open(self) -> Hand:
-        store = SQLiteStore(
-            Address(self._path, "normal"), CAPACITY, KEEP, KEEP_SECONDS, ahead=0.0, clock=self._clock
-        )
+        address = Address(self._path, "normal")
+        store = SQLiteStore(address, self._capacity, KEEP, KEEP_SECONDS, ahead=0.0, clock=self._clock)
         self._all.append(store)
         self._opened += 1
         store._hands.look_again()

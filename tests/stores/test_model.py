@@ -1,8 +1,27 @@
-"""The stores against a model of them, through thousands of random steps."""
+"""The stores against a model of them, through thousands of random steps.
+
+The seed is fixed, unless MODEL_EXAMPLES says how many sequences of steps to play with a random one.
+"""
 
 from __future__ import annotations
 
-from tests.stores.game import MemoryGame, SQLiteGame, machine
+import os
 
-TestMemory = machine(MemoryGame, max_examples=300, stateful_step_count=40, derandomize=True)
-TestSQLite = machine(SQLiteGame, max_examples=60, stateful_step_count=40, derandomize=True)
+from tests.stores.game import Game, MemoryGame, RoomySQLiteGame, SQLiteGame, machine
+
+EXAMPLES = os.environ.get("MODEL_EXAMPLES")
+
+
+def played(kind: type[Game], examples: int) -> object:
+    return machine(
+        kind,
+        max_examples=int(EXAMPLES or examples),
+        stateful_step_count=40,
+        derandomize=EXAMPLES is None,
+        print_blob=EXAMPLES is not None,
+    )
+
+
+TestMemory = played(MemoryGame, 300)
+TestSQLite = played(SQLiteGame, 120)
+TestRoomySQLite = played(RoomySQLiteGame, 80)
