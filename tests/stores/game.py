@@ -77,7 +77,7 @@ class Game(RuleBasedStateMachine):
             answers.append(model.holder(wish))
             if answers[-1] is None:
                 model.add(record, wish)
-        if model.is_full(1):
+        if None in answers and model.is_full(1):
             model.tasks, model.kept_keys, model.accepted = before
             with pytest.raises(QueueFull):
                 hand.store.add_many(records)
@@ -146,7 +146,7 @@ class Game(RuleBasedStateMachine):
         self.played.wrote(hand)
         if valid:
             self.model.put_back(record.id, wait, counts=counts)
-        self.release(hand)
+        self.release(self.hand(0))
 
     @rule(who=WHO, data=st.data())
     def cancel(self, who: int, data: st.DataObject) -> None:

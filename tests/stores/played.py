@@ -18,11 +18,11 @@ from tests.stores.expected import RUNNING as RUNS
 from hypern.clock import Alarm
 from hypern.stores.base import Store
 from hypern.stores.conformance.suite import Ear
+from hypern.stores.durable.rows import STATUS
+from hypern.stores.durable.states import READY
 from hypern.stores.memory import MemoryStore
 from hypern.stores.sqlite import liveness
-from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
-from hypern.stores.sqlite.rows import STATUS
 from hypern.stores.sqlite.store import SQLiteStore
 
 
@@ -130,7 +130,7 @@ class PlayedSQLite(Played):
         for task_id, (state, attempt, fence, lost, is_owned, asked) in rows.items():
             task = model.tasks[task_id]
             assert STATUS[state] is task.status
-            assert (state == sql.READY) is task.is_ready()
+            assert (state == READY) is task.is_ready()
             assert (fence, lost, bool(asked)) == (task.fence, task.lost, task.asked), task_id
             assert attempt <= fence
             assert is_owned is (task.status is RUNS)

@@ -115,7 +115,7 @@ class MemoryStore(Store):
                 if key is not None:
                     keys[key] = record.id
             answers.append(answer)
-        if self._pending + len(new) > self._capacity:
+        if new and self._pending + len(new) > self._capacity:
             raise QueueFull(self._capacity)
         for record in new.values():
             self._keep_new(record)

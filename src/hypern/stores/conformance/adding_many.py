@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hypern.errors import QueueFull
-from hypern.records import Completed, TaskStatus
+from hypern.records import Again, Completed, TaskStatus
 from hypern.stores.base import Store
 from hypern.stores.conformance.suite import (
     COMPLETED,
@@ -66,6 +66,17 @@ class AddingMany(Suite):
         assert claim_ids(store) == ["one"]
         assert store.add(make_record("three", unique_key="k", wall=NOW + 1)) is None
         assert claim_ids(store) == ["three"]
+
+    def test_duplicates_need_no_room(self) -> None:
+        """add_many: in a store that retries have filled beyond its limit, these are not refused."""
+        store = self.make_store(capacity=1)
+        running = claimed(store, make_record("one"))
+        store.add(make_record("two", unique_key="k"))
+        finish(store, running, 1, Again("once", None, 5.0))
+        assert store.add_many([]) == []
+        assert store.add_many([make_record("one"), make_record("three", unique_key="k")]) == ["one", "two"]
+        with pytest.raises(QueueFull):
+            store.add_many([make_record("one"), make_record("four")])
 
     def test_exactly_as_many_as_fit(self) -> None:
         """add_many: a store that has room for just these takes them; duplicates need no room."""
