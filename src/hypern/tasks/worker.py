@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from hypern.clock import Clock
+from hypern.errors import QueueUnavailable
 from hypern.eventloop import new_event_loop
 from hypern.events import Events
 from hypern.records import Again, Cancelled, Completed, Ending, Failed, Lane, Outcome, TaskRecord
@@ -31,6 +32,8 @@ _TIMEOUT_KINDS = ("builtins:TimeoutError", "builtins:OSError", "builtins:Excepti
 
 # So many coroutine tasks are started in one turn of the loop before the others get theirs.
 _STARTED_AT_ONCE = 200
+# A task that could not be started for trouble of the store is tried again after so long (seconds).
+_AFTER_TROUBLE = 1.0
 
 
 class Work:
@@ -57,7 +60,12 @@ class Work:
 
     def claim(self, lane: Lane) -> TaskRecord | None:
         while not self.paused:
-            record = self.store.claim(lane, self._clock.wall())
+            try:
+                record = self.store.claim(lane, self._clock.wall())
+            except Exception:
+                # The thread must live on; it looks again when there is news.
+                logger.exception("no task can be claimed")
+                return None
             if record is None:
                 return None
             if record.expires_at is not None and self._is_too_late(record):
@@ -70,8 +78,16 @@ class Work:
         return None
 
     def _admit(self, record: TaskRecord) -> bool:
-        if self.store.admit(record, record.fence, self._clock.steady(), self._clock.wall()):
-            return True
+        try:
+            if self.store.admit(record, record.fence, self._clock.steady(), self._clock.wall()):
+                return True
+        except Exception as error:
+            # Never left RUNNING: it comes back when the store has recovered.
+            logger.exception("task %s %s cannot be started now", record.name, record.id)
+            due = self._clock.steady() + _AFTER_TROUBLE
+            again = Again(f"it could not be started: {error}", None, due, counts=False)
+            self.end(record, record.fence, record.attempt, again)
+            return False
         if record.due is not None:
             self._delayed(record.due)
         return False
@@ -93,11 +109,11 @@ class Work:
         if recorded is not None:
             self.finished(record, attempt, ending, recorded)
 
-    def fail(self, record: TaskRecord, fence: int, attempt: int, failed: Failed) -> None:
+    def end(self, record: TaskRecord, fence: int, attempt: int, ending: Ending) -> None:
         """As `finish`, whatever the rules say about another attempt."""
-        recorded = self.store.finish(record, fence, failed, self._clock.wall())
+        recorded = self.store.finish(record, fence, ending, self._clock.wall())
         if recorded is not None:
-            self.finished(record, attempt, failed, recorded)
+            self.finished(record, attempt, ending, recorded)
 
     def finished(self, record: TaskRecord, attempt: int, ending: Ending, recorded: bool) -> None:
         """The store has recorded an ending, or refused it."""
@@ -109,12 +125,19 @@ class Work:
                 self._delayed(ending.due)
                 if record.cancel_requested:
                     # It was asked to stop when it had been decided already that it runs again.
-                    self.store.cancel(record.id, self._clock.wall())
+                    self._cancel_again(record)
             if isinstance(ending, (Failed, Again)):
                 log_failure(record, attempt, ending)
         if self._events.listeners:
             again = isinstance(ending, Again)
             self._events.emit("retried" if again else "finished", record.id, record.name, attempt)
+
+    def _cancel_again(self, record: TaskRecord) -> None:
+        try:
+            self.store.cancel(record.id, self._clock.wall())
+        except QueueUnavailable as error:
+            # The store knows that it was asked to stop, and does not start it.
+            logger.error("task %s %s is cancelled when its time comes: %s", record.name, record.id, error)
 
     def set_deadline(self, record: TaskRecord, give_up: Callable[[], None]) -> Deadline | None:
         """Where its rules have a `timeout`: end this attempt then, and call `give_up()` about what runs."""
@@ -182,7 +205,7 @@ class ThreadLane:
         work = self._work
         outcome = self._isolated.run(record, partial(work.set_deadline, record))
         if isinstance(outcome, Final):
-            work.fail(record, fence, attempt, outcome.failed)
+            work.end(record, fence, attempt, outcome.failed)
         elif outcome is not None:
             work.finish(record, fence, attempt, outcome)
 

@@ -30,6 +30,8 @@ class Hands:
         self.listener: Listener | None = None
         self.queues: tuple[str, ...] | None = None
         self.unknown: frozenset[str] = frozenset()
+        # Whether a claim has failed, so that there may be tasks of which nobody here knows.
+        self.missed = False
         self._ledger = ledger
         self._is_eager = ahead > 0
         self._thread = Reserve(Lane.THREAD, 1, ahead)
@@ -87,7 +89,10 @@ class Hands:
             try:
                 wanted = reserve.wanted()
                 rows = self._ledger.claim(reserve.lane, wanted, wall, self.queues, self.unknown)
-            except QueueUnavailable as error:
+            except Exception as error:
+                self.missed = True
+                if not isinstance(error, QueueUnavailable):
+                    raise
                 logger.error("no task can be claimed: %s", error)
                 return False
             self._filled(reserve, rows, wanted)
@@ -102,6 +107,7 @@ class Hands:
 
         def then(rows: list[Row] | None, error: BaseException | None) -> None:
             if error is not None:
+                self.missed = True
                 logger.error("no task can be claimed: %s", error)
             elif rows:
                 self._filled(reserve, rows, wanted)
@@ -215,6 +221,7 @@ class Hands:
 
     def look_again(self) -> None:
         """There may be work that there was not when it was last looked for."""
+        self.missed = False
         for reserve in (self._thread, self._loop):
             reserve.may_have_more = True
         if self.listener is not None:

@@ -76,7 +76,8 @@ class Ledger(Protocol):
         ...
 
     def give_back(self, rows: Collection[Row]) -> None:
-        """Let others have what was claimed and not started; no attempt is spent. Raises QueueUnavailable."""
+        """Let others have what was claimed and not started; no attempt is spent. Whatever the trouble: what
+        cannot be written now is written as soon as that is possible."""
         ...
 
     def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:

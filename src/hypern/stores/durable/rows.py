@@ -25,6 +25,8 @@ _rules_decoder = msgspec.json.Decoder(Rules)
 _progress_decoder = msgspec.json.Decoder(Progress)
 _specs: dict[tuple[str, str, int, bytes], TaskSpec] = {}
 _SPECS_KEPT = 10_000
+# What stands in a text for bytes that are none.
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
 def lane_number(lane: Lane) -> int:
@@ -69,7 +71,11 @@ def rank(steady: float, priority: int) -> float:
 
 
 def read_rules(data: bytes) -> Rules:
-    return _rules_decoder.decode(data)
+    """The rules of a task; the usual ones where they are damaged."""
+    try:
+        return _rules_decoder.decode(data)
+    except msgspec.MsgspecError:
+        return Rules()
 
 
 class Unreadable(TaskError):
@@ -79,7 +85,7 @@ class Unreadable(TaskError):
 def to_claimed(row: tuple[Any, ...], started_at: float) -> TaskRecord:
     """The record of a task that has just been claimed, from the columns of `statements.CLAIM`.
 
-    Raises UnknownTask if its function is not found here, Unreadable if its arguments cannot be read.
+    Raises UnknownTask if its function is not found here, Unreadable if its rules or arguments cannot be read.
     """
     (_, task_id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key,
      attempt, fence, lost, _, cancel_requested, _) = row  # fmt: skip
@@ -94,8 +100,12 @@ def to_claimed(row: tuple[Any, ...], started_at: float) -> TaskRecord:
     )  # fmt: skip
 
 
-def read_progress(data: bytes) -> Progress:
-    return _progress_decoder.decode(data)
+def read_progress(data: bytes) -> Progress | None:
+    """How far a task said that it is; None where that is damaged."""
+    try:
+        return _progress_decoder.decode(data)
+    except msgspec.MsgspecError:
+        return None
 
 
 def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord:
@@ -105,7 +115,7 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
      state, started_at, finished_at, result, omitted, error, traceback, reason, progress) = row  # fmt: skip
     try:
         spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
-    except UnknownTask as unknown:
+    except (UnknownTask, Unreadable) as unknown:
         missing = _missing(func, unknown)
         spec = TaskSpec.of(name, missing, missing, LANES[lane], read_rules(rules))
     try:
@@ -121,7 +131,7 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
     return TaskRecord(
         task_id, spec, args, kwargs, submitted_at, due, None, ready_at, expires_at, unique_key,
         STATUS[state], attempt, fence, lost, started_at, finished_at, value, omitted, error, traceback,
-        reason, None if progress is None else _progress_decoder.decode(progress),
+        reason, None if progress is None else read_progress(progress),
         bool(cancel_requested),
         tuple(Attempt(*values) for values in attempts),
     )  # fmt: skip
@@ -144,6 +154,9 @@ def encode_progress(progress: Progress) -> bytes:
 
 
 def _spec(name: str, func: str, lane: int, rules: bytes) -> TaskSpec:
+    """Raises UnknownTask, Unreadable."""
+    if _REPLACED in func:
+        raise Unreadable("the name of its function is damaged")
     found = find_function(func)
     target = getattr(found, "func", found) if hasattr(found, "spec") else found
     # It may have become a coroutine function, or ceased to be one, since it was submitted.
@@ -151,7 +164,11 @@ def _spec(name: str, func: str, lane: int, rules: bytes) -> TaskSpec:
         target = _blocking(target)
     elif not is_async(target) and lane == 1:
         target = functools.partial(asyncio.to_thread, target)
-    spec = TaskSpec.of(name, found, target, LANES[lane], read_rules(rules))
+    try:
+        known = _rules_decoder.decode(rules)
+    except msgspec.MsgspecError as error:
+        raise Unreadable(f"its rules cannot be read here: {error}") from None
+    spec = TaskSpec.of(name, found, target, LANES[lane], known)
     if len(_specs) >= _SPECS_KEPT:
         _specs.clear()
     _specs[name, func, lane, rules] = spec
@@ -165,7 +182,7 @@ def _blocking(target: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., 
     return call
 
 
-def _missing(func: str, unknown: UnknownTask) -> Callable[..., Any]:
+def _missing(func: str, unknown: TaskError) -> Callable[..., Any]:
     reason = str(unknown)
 
     def missing(*args: Any, **kwargs: Any) -> NoReturn:

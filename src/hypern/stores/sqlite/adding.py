@@ -66,25 +66,33 @@ def add_many(
     transaction: Transaction, records: Sequence[TaskRecord], rows: Sequence[Parameters], capacity: int | None
 ) -> list[str | None]:
     """Keep all of them. Raises QueueFull; nothing has been kept then."""
-    # Before the savepoint: going back to it must not take the queues of what is kept after all.
-    for queue in {record.spec.queue for record in records}:
-        transaction.execute(sql.KNOWN_QUEUE, (queue,))
     transaction.execute("SAVEPOINT many")
     try:
-        if capacity is None and all(record.unique_key is None for record in records):
-            if add_together(transaction, rows):
-                return [None] * len(records)
-            # Some id is known already: which, is seen one by one.
-            transaction.execute("ROLLBACK TO many")
-        return [
-            add(transaction, record, row, capacity, new_queue=False)
-            for record, row in zip(records, rows, strict=True)
-        ]
+        standing = _add_all(transaction, records, rows, capacity)
     except QueueFull:
         transaction.execute("ROLLBACK TO many")
-        raise
-    finally:
         transaction.execute("RELEASE many")
+        raise
+    # Not after any other error: SQLite may have ended the transaction then, and this would hide why.
+    transaction.execute("RELEASE many")
+    added = {record.spec.queue for record, other in zip(records, standing, strict=True) if other is None}
+    for queue in added:
+        transaction.execute(sql.KNOWN_QUEUE, (queue,))
+    return standing
+
+
+def _add_all(
+    transaction: Transaction, records: Sequence[TaskRecord], rows: Sequence[Parameters], capacity: int | None
+) -> list[str | None]:
+    if capacity is None and all(record.unique_key is None for record in records):
+        if add_together(transaction, rows):
+            return [None] * len(records)
+        # Some id is known already: which, is seen one by one.
+        transaction.execute("ROLLBACK TO many")
+    return [
+        add(transaction, record, row, capacity, new_queue=False)
+        for record, row in zip(records, rows, strict=True)
+    ]
 
 
 def _holder(transaction: Transaction, record: TaskRecord) -> str | None:

@@ -34,6 +34,7 @@ class Database:
         _check_place(address.path)
         created = _create(address.path)
         self._is_let_go = False
+        self._is_closed = False
         try:
             self._writer = self._connect()
             self._identity = _identity(address.path)
@@ -48,7 +49,10 @@ class Database:
         self._checkpointer: sqlite3.Connection | None = None
 
     def writer(self) -> sqlite3.Connection:
-        """The one connection of this process that writes. Its user sees to it that there is only one."""
+        """The one connection of this process that writes. Its user sees to it that there is only one.
+
+        Raises QueueUnavailable once the database has been closed."""
+        self._refuse_if_closed()
         if self._is_let_go:
             self._writer = self._connect()
             self._writer.execute("PRAGMA busy_timeout = 0")
@@ -57,7 +61,7 @@ class Database:
 
     def is_in_transaction(self) -> bool:
         """Whether the writing connection has begun a transaction that has not ended."""
-        return not self._is_let_go and self._writer.in_transaction
+        return not (self._is_let_go or self._is_closed) and self._writer.in_transaction
 
     def reader(self) -> sqlite3.Connection:
         """A new connection that only reads."""
@@ -97,14 +101,20 @@ class Database:
             )
 
     def let_go_of_writer(self) -> None:
-        """Close the writing connection; the next one who asks for it gets a new one."""
+        """Close the writing connection; the next one who asks for it gets a new one, unless all is closed."""
         self.connections.close(self._writer)
         self._is_let_go = True
 
     def close(self) -> None:
+        self._is_closed = True
         self.connections.close_all()
 
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise QueueUnavailable(f"the task store {self.address.path} has been closed.")
+
     def _connect(self) -> sqlite3.Connection:
+        self._refuse_if_closed()
         connection = sqlite3.connect(
             f"{self.address.path.as_uri()}?mode=rw",
             uri=True,
@@ -114,6 +124,8 @@ class Database:
             cached_statements=256,
         )
         self.connections.add(connection)
+        # A byte that is none of a text, on a damaged disk, does not keep whole rows from being read.
+        connection.text_factory = _text
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA mmap_size = 0")
@@ -182,6 +194,10 @@ class Database:
                 if not is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.002)
+
+
+def _text(data: bytes) -> str:
+    return str(data, "utf-8", "replace")
 
 
 def _check_library() -> None:

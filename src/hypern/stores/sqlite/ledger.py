@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 
+from hypern.errors import QueueUnavailable
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
 from hypern.stores.durable.keeping import Keeping
@@ -16,6 +18,8 @@ from hypern.stores.sqlite.claiming import Limits, claim_some
 from hypern.stores.sqlite.endings import record_ending
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.transaction import Transaction
+
+logger = logging.getLogger("hypern.tasks")
 
 
 class SQLiteLedger:
@@ -90,15 +94,32 @@ class SQLiteLedger:
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
         owner = self._neighbours.presence().incarnation
 
+        said: list[bytes] = []
+
         def work(transaction: Transaction) -> None:
             progress = latest()
             if progress is not None:
-                transaction.execute(sql.REPORT, (progress, claim.seq, claim.fence, owner))
+                said[:] = [progress]
+            # What was taken before a transaction failed is not there a second time.
+            if said:
+                transaction.execute(sql.REPORT, (said[0], claim.seq, claim.fence, owner))
 
-        self._writer.post(work, lambda result, error: None, soon=False)
+        def then(result: None, error: BaseException | None) -> None:
+            if error is not None:
+                # What could not be written is said no more; the next report is written again.
+                latest()
+
+        self._writer.post(work, then, soon=False)
 
     def give_back(self, rows: Collection[Row]) -> None:
-        self._writer.run(lambda transaction: self._give_back(transaction, rows), durable=False)
+        def work(transaction: Transaction) -> None:
+            self._give_back(transaction, rows)
+
+        try:
+            self._writer.run(work, durable=False)
+        except QueueUnavailable as error:
+            logger.error("%d claimed tasks are given back as soon as that is possible: %s", len(rows), error)
+            self._writer.post(work, lambda result, error: None, persistent=True, durable=False)
 
     def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:
         owner = self._neighbours.incarnation()

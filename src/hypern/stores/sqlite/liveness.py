@@ -41,21 +41,33 @@ class Presence:
         self._lock_path = directory / f"{self.incarnation}.lock"
         self._started_path = directory / f"{self.incarnation}.started"
         directory.mkdir(mode=0o700, exist_ok=True)
-        _held.add(str(self._lock_path))
         # Locked before it bears its name, lest somebody take it for that of a dead process.
         unlocked = directory / f"{self.incarnation}.new"
         self._descriptor = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.say(about)
-        os.rename(unlocked, self._lock_path)
-        self._inode = os.fstat(self._descriptor).st_ino
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._inode = os.fstat(self._descriptor).st_ino
+            self.say(about)
+            self._started = self._make_note()
+            _held.add(str(self._lock_path))
+            os.rename(unlocked, self._lock_path)
+        except BaseException:
+            self._lock_path.unlink(missing_ok=True)
+            unlocked.unlink(missing_ok=True)
+            self._started_path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            _held.discard(str(self._lock_path))
+            raise
+        self._free = list(range(_SLOTS - 1, -1, -1))
+
+    def _make_note(self) -> mmap.mmap:
         descriptor = os.open(self._started_path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, _STARTED_SIZE)
-            self._started = mmap.mmap(descriptor, _STARTED_SIZE)
+            # Not a file with holes: to write into one of them kills the process when the disk is full.
+            os.posix_fallocate(descriptor, 0, _STARTED_SIZE)
+            return mmap.mmap(descriptor, _STARTED_SIZE)
         finally:
             os.close(descriptor)
-        self._free = list(range(_SLOTS - 1, -1, -1))
 
     def say(self, about: WorkerState) -> None:
         """What others read who ask who works here."""

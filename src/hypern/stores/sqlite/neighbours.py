@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from hypern.errors import QueueUnavailable
 from hypern.records import Lane
 from hypern.stores.base import WorkerState
 from hypern.stores.durable.crashing import crash_point
@@ -45,17 +46,26 @@ class Neighbours:
     def does_not_know(self, tasks: Collection[str]) -> None:
         """Say that this process does not find the functions of these tasks."""
         self._about = msgspec.structs.replace(self._about, unknown=tuple(sorted(tasks)[:_NAMED]))
-        self.presence().say(self._about)
+        try:
+            self.presence().say(self._about)
+        except OSError as error:
+            logger.error("what this process does not know cannot be said to others: %s", error)
 
     def presence(self) -> Presence:
-        """This process's sign of life, given before it claims its first task."""
+        """This process's sign of life, given before it claims its first task. Raises QueueUnavailable."""
         presence = self._presence
         if presence is None:
             with self._lock:
                 if self._presence is None:
                     incarnation = secrets.token_hex(12)
                     self._about = msgspec.structs.replace(self._about, id=incarnation)
-                    self._presence = Presence(self._directory, incarnation, self._about)
+                    try:
+                        self._presence = Presence(self._directory, incarnation, self._about)
+                    except OSError as error:
+                        raise QueueUnavailable(
+                            f"{self._directory}, where processes that run tasks give a sign of life, cannot "
+                            f"be written to: {error.strerror}. Make room in it, or make it writable."
+                        ) from error
                 presence = self._presence
         return presence
 

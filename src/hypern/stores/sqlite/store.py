@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from hypern.clock import Clock, SystemClock
-from hypern.errors import SubmitUncertain
+from hypern.errors import QueueUnavailable, SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Listener, QueueState, Store, WorkerState
-from hypern.stores.durable.claims import AHEAD
+from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.pieces import Uncertain
@@ -33,6 +33,8 @@ from hypern.stores.sqlite.watch import Watch
 logger = logging.getLogger("hypern.tasks")
 
 _FORGET_AT_ONCE = 500
+# A task whose turn could not be written down is tried again after so long (seconds).
+_AFTER_TROUBLE = 1.0
 # The wall clock has stepped if it has moved this much against the steady one (seconds).
 _STEP = 0.1
 
@@ -172,12 +174,26 @@ class SQLiteStore(Store):
                 transaction.moved(claim.queue, RUNNING, SCHEDULED)
             return its_turn.due
 
-        due: float | None = self._writer.run(work, durable=False)
+        try:
+            due: float | None = self._writer.run(work, durable=False)
+        except QueueUnavailable as error:
+            logger.error("task %s %s cannot be started now: %s", record.name, record.id, error)
+            due = steady + _AFTER_TROUBLE
+            self._put_back(claim, due, mine)
         if due is None:
             return True
         self._hands.drop(claim)
         record.due = due
         return False
+
+    def _put_back(self, claim: Claim, due: float, mine: tuple[int, int, str]) -> None:
+        """Let a claimed task wait until `due`, as soon as that can be written."""
+
+        def work(transaction: Transaction) -> None:
+            if transaction.execute(sql.PUT_BACK, (due, claim.place, *mine)).rowcount:
+                transaction.moved(claim.queue, RUNNING, SCHEDULED)
+
+        self._writer.post(work, lambda result, error: None, persistent=True)
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
         return self._hands.finish(record, fence, ending, wall)

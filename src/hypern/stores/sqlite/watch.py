@@ -157,7 +157,7 @@ class Watch:
         if steady >= self._next_search and self._hands.forget_unknown():
             self._search_after = min(self._search_after * 2, _LONGEST_SEARCH)
             self._next_search = steady + self._search_after
-        if self._in_trouble:
+        if self._in_trouble or self._hands.missed:
             # Whoever claimed meanwhile was told that there is nothing.
             self._hands.look_again()
 
