@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from hypern.errors import ConfigurationError
 
 STORE_VARIABLE = "HYPERN_TASK_STORE"
+_SECRETS = re.compile(r"((?:^|&)(?:password|sslpassword)=)[^&]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """`task_workers`: threads for plain functions; 0: this process runs no tasks. `task_async_limit`:
     coroutine tasks that run at once. `task_queue_size`: the most tasks that may be waiting (1000 in memory,
@@ -54,6 +56,11 @@ class Settings:
         if self.task_result_limit is not None:
             _check_number("task_result_limit", self.task_result_limit, least=0, whole=True)
 
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__slots__}
+        shown["task_store"] = without_password(self.task_store)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @classmethod
     def read(cls, **given: Any) -> Settings:
         """The settings given (None: not given); the store else from `HYPERN_TASK_STORE`."""
@@ -67,6 +74,8 @@ class Settings:
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "memory": {"task_queue_size": 1000, "task_result_ttl": 3600.0, "task_result_limit": 10_000},
     "sqlite": {"task_result_ttl": 7 * 86_400.0},
+    "postgresql": {"task_result_ttl": 7 * 86_400.0},
+    "postgres": {"task_result_ttl": 7 * 86_400.0},
 }
 
 
@@ -79,12 +88,21 @@ def _check_store(url: object) -> str:
     scheme = urlsplit(url).scheme
     if scheme not in _DEFAULTS:
         raise ConfigurationError(
-            f"task_store has the unknown scheme {scheme!r}. This version of Hypern has two stores: "
-            "'memory://', and a SQLite file such as 'sqlite:///tasks.db'."
+            f"task_store has the unknown scheme {scheme!r}. There are three stores: 'memory://', a SQLite file "
+            "such as 'sqlite:///tasks.db', and a PostgreSQL server: 'postgresql://user@host/database'."
         )
     if scheme == "memory" and url != "memory://":
         raise ConfigurationError("the memory store has no address and no options: write 'memory://'.")
     return scheme
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    query = _SECRETS.sub(r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=f"{name}{colon and ':***'}{at}{host}", query=query))
 
 
 def _check_queues(queues: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from hypern.clock import Clock
 from hypern.config import Settings
+from hypern.errors import ConfigurationError
 from hypern.stores.base import Listener, Store
 from hypern.stores.memory import MemoryStore
 from hypern.stores.sqlite.address import parse
@@ -27,10 +28,32 @@ def open_store(settings: Settings, clock: Clock) -> Store:
             keep_seconds=cast(float, settings.task_result_ttl),
             clock=clock,
         )
+    if settings.task_store.startswith(("postgresql:", "postgres:")):
+        return _open_postgres(settings, clock)
     return MemoryStore(
         capacity=cast(int, settings.task_queue_size),
         keep=cast(int, settings.task_result_limit),
         keep_seconds=cast(float, settings.task_result_ttl),
+    )
+
+
+def _open_postgres(settings: Settings, clock: Clock) -> Store:
+    # Its driver is installed by those who use it.
+    try:
+        import psycopg  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise ConfigurationError(
+            "task_store names a PostgreSQL server, and its driver is missing "
+            f"({error}). Install it: pip install 'hypern[postgres]'."
+        ) from None
+    from hypern.stores.postgres import address, store  # noqa: PLC0415
+
+    return store.PostgresStore(
+        address.parse(settings.task_store),
+        capacity=settings.task_queue_size,
+        keep=settings.task_result_limit,
+        keep_seconds=cast(float, settings.task_result_ttl),
+        clock=clock,
     )
 
 

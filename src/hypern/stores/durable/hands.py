@@ -227,6 +227,12 @@ class Hands:
         if self.listener is not None:
             self.listener.on_ready(tuple(Lane))
 
+    def forget_reserves(self) -> None:
+        """What waits here has been taken over by others."""
+        for reserve in (self._thread, self._loop):
+            reserve.take_last()
+            reserve.may_have_more = True
+
     def forget_unknown(self) -> bool:
         """Look for the functions that were not found once more: perhaps their module had not been run to its
         end. Whether there were any."""

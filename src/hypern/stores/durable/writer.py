@@ -211,7 +211,7 @@ class Writer:
         if self._transactions.clean_up():
             done.extend(pieces)
         else:
-            self._put_back([piece for piece in pieces if piece is not own])
+            self._put_back([piece for piece in pieces if piece is not own and piece not in done])
         pieces.clear()
 
     def _tell(self, done: list[Piece]) -> None:

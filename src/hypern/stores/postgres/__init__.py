@@ -1,0 +1,1 @@
+"""The store in a PostgreSQL database: durable, and shared by processes on any number of machines."""

@@ -1,0 +1,164 @@
+"""What this process does with tasks, as pieces of work for the connection of its worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+from hypern.records import Ending, Lane
+from hypern.stores.durable.claims import Claim, Row
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.ledger import Recorded
+from hypern.stores.durable.writer import Writer
+from hypern.stores.postgres.arrays import numbers
+from hypern.stores.postgres.claiming import Claiming
+from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.endings import Finishing
+from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.presence import Presence
+
+# What has run so long (seconds) is marked as started; most tasks have ended by then.
+_MARKED_AFTER = 0.005
+
+
+class PostgresLedger:
+    def __init__(self, database: Database, writer: Writer, presence: Presence, keeping: Keeping) -> None:
+        self.claiming = Claiming(database)
+        self._database = database
+        self._writer = writer
+        self._presence = presence
+        self._keeping = keeping
+        self.has_waiting = writer.has_waiting
+        self.flush_here = writer.flush_here
+        self.does_not_know = presence.does_not_know
+        # Since when those run that were claimed ahead and are not marked, by number.
+        self._unmarked: dict[int, float] = {}
+        self._ahead: set[int] = set()
+
+    @property
+    def has_limits(self) -> bool:
+        return self._database.has_limits
+
+    def claim(
+        self, lane: Lane, wanted: int, wall: float, queues: Collection[str] | None, unknown: Collection[str]
+    ) -> list[Row]:
+        rows: list[Row] = self._writer.run(self._claiming(lane, wanted, wall, queues, unknown))
+        return rows
+
+    def claim_soon(
+        self,
+        lane: Lane,
+        wanted: int,
+        wall: float,
+        queues: Collection[str] | None,
+        unknown: Collection[str],
+        then: Callable[[list[Row] | None, BaseException | None], None],
+    ) -> None:
+        self._writer.post(self._claiming(lane, wanted, wall, queues, unknown), then)
+
+    def _claiming(
+        self, lane: Lane, wanted: int, wall: float, queues: Collection[str] | None, unknown: Collection[str]
+    ) -> Callable[[Link], list[Row]]:
+        started_at = self._database.times.of_wall(wall)
+
+        def work(link: Link) -> list[Row]:
+            owner = self._presence.incarnation()
+            rows = self.claiming.claim(link, owner, lane, wanted, started_at, queues, unknown)
+            if lane is Lane.THREAD:
+                self._ahead.update(row[0] for row in rows[1:])
+            return rows
+
+        return work
+
+    def may_start(self) -> bool:
+        return self._presence.is_certain()
+
+    def started(self, seq: int) -> int:
+        if seq in self._ahead:
+            self._ahead.discard(seq)
+            self._unmarked[seq] = time.monotonic()
+        return seq
+
+    def stopped(self, slot: int) -> None:
+        self._unmarked.pop(slot, None)
+
+    def mark(self) -> None:
+        """Have those marked as started that were claimed ahead and have run for a while."""
+        before = time.monotonic() - _MARKED_AFTER
+        seqs = [seq for seq, since in list(self._unmarked.items()) if since < before]
+        if not seqs:
+            return
+        for seq in seqs:
+            self._unmarked.pop(seq, None)
+
+        def work(link: Link) -> None:
+            held = self.claiming.held
+            mine = [(seq, held[seq]) for seq in seqs if seq in held]
+            if mine:
+                link.rows(self._database.sql.MARK, (*_claims(mine), self._presence.incarnation()))
+
+        self._writer.post(work, lambda result, error: None)
+
+    def end(
+        self,
+        claim: Claim,
+        ending: Ending,
+        result: tuple[bytes | None, str | None],
+        wall: float,
+        then: Recorded,
+        *,
+        soon: bool = True,
+    ) -> None:
+        finished_at = self._database.times.of_wall(wall)
+        gone_at = self._keeping.gone_at(claim.record.spec.rules, finished_at)
+        owner = self._presence.incarnation()
+        work = Finishing(self._database, self.claiming, owner, claim, ending, result, finished_at, gone_at)
+        self._writer.post(work, then, soon=soon, persistent=True)
+
+    def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
+        def work(link: Link) -> None:
+            progress = latest()
+            if progress is not None:
+                mine = (claim.seq, claim.fence, self._presence.incarnation())
+                link.rows(self._database.sql.REPORT, (progress, *mine))
+
+        self._writer.post(work, lambda result, error: None, soon=False)
+
+    def give_back(self, rows: Collection[Row]) -> None:
+        self._writer.run(lambda link: self._give_back(link, [(row[0], row[13]) for row in rows]))
+
+    def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:
+        mine = [(row[0], row[13]) for row in rows]
+        mine += [(claim.seq, claim.fence) for claim in given]
+
+        def work(link: Link) -> None:
+            with link.together():
+                if left:
+                    those = _claims([(claim.seq, claim.fence) for claim in left])
+                    link.rows(self._database.sql.WILL_BE_LEFT, (*those, self._presence.incarnation()))
+                if mine:
+                    self._give_back(link, mine)
+                link.rows(self._database.sql.TELL)
+
+        self._writer.run(work)
+
+    def dropped(self, claim: Claim) -> None:
+        """It has been put back by another statement."""
+        self.claiming.held.pop(claim.seq, None)
+
+    def _give_back(self, link: Link, mine: list[tuple[int, int]]) -> None:
+        link.rows(self._database.sql.GIVE_BACK, (*_claims(mine), self._presence.incarnation()))
+        for seq, fence in mine:
+            self._ahead.discard(seq)
+            if self.claiming.held.get(seq) == fence:
+                del self.claiming.held[seq]
+
+    def forget_claims(self) -> None:
+        """They are another's now: this process was taken for dead."""
+        self.claiming.held.clear()
+        self._ahead.clear()
+        self._unmarked.clear()
+
+
+def _claims(mine: list[tuple[int, int]]) -> tuple[str, str]:
+    return numbers([seq for seq, _ in mine]), numbers([fence for _, fence in mine])

@@ -1,0 +1,146 @@
+"""One connection to the server: every call ends by its deadline, whatever the network does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.waiting import Ready, Wait
+
+from hypern.stores.postgres.address import Address
+
+RV = TypeVar("RV")
+
+# The store's statements touch a few rows through an index, whatever the statistics say of tables that fill
+# and empty within a minute. Each is a setting of the session that a server may not know.
+_SETTINGS = (
+    ("default_transaction_isolation", "read committed"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "15s"),
+)
+
+
+class Link(psycopg.Connection[tuple[Any, ...]]):
+    """Used by one thread at a time. `patience`: seconds that one answer of the server may take."""
+
+    patience = 5.0
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.0, timeout: float | None = None) -> RV:
+        """Run `gen` to its end; a connection on which that takes too long, or is interrupted, is closed."""
+        deadline = time.monotonic() + (self.patience if timeout is None else timeout)
+        try:
+            wanted = next(gen)
+            poll = select.poll()
+            descriptor = self.pgconn.socket
+            while True:
+                poll.register(descriptor, _EVENTS[wanted])
+                found = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+                if not found:
+                    raise psycopg.OperationalError(f"the server has not answered for {self.patience:g} s")
+                wanted = gen.send(_ready(found[0][1]))
+        except StopIteration as end:
+            return cast(RV, end.value)
+        except psycopg.Error:
+            if time.monotonic() >= deadline:
+                self.close()
+            raise
+        except BaseException:
+            # Ctrl-C in the midst of it: what comes next on this connection would be the answer to this.
+            self.close()
+            raise
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Execute a prepared statement: its rows, none where it gives none."""
+        cursor = self.cursor(binary=True)
+        cursor.execute(cast(Any, statement), parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
+
+    def row(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row."""
+        rows = self.rows(statement, parameters)
+        return rows[0] if rows else None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is executed inside is one transaction."""
+        self.rows("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):
+                if not self.closed:
+                    self.rows("ROLLBACK")
+            raise
+        self.rows("COMMIT")
+
+    def leave_to_the_parent(self) -> None:
+        """In a forked child: let go of the socket without a word to the server. While the child had it open,
+        the server would not notice the parent's death."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            os.close(self.pgconn.socket)
+
+
+def connect(address: Address, name: str) -> Link:
+    """A new connection. `name`: what it is for, as the server shows it.
+
+    Raises psycopg.Error.
+    """
+    wanted: dict[str, Any] = {
+        "connect_timeout": max(2, round(address.patience)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 15_000,
+        "application_name": f"hypern {name}",
+        "client_encoding": "UTF8",
+        # With the default psycopg warns, for it may differ from what another build of libpq does.
+        "gssencmode": "disable",
+        **conninfo_to_dict(address.url),
+    }
+    link = Link.connect(**wanted, autocommit=True, prepare_threshold=0)
+    link.patience = address.patience
+    try:
+        _set_up(link, address)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _set_up(link: Link, address: Address) -> None:
+    settings = (*_SETTINGS, ("statement_timeout", f"{round(address.patience * 1000)}ms"))
+    all_at_once = "SELECT " + ", ".join(f"set_config('{key}', '{value}', false)" for key, value in settings)
+    try:
+        link.execute(cast(Any, all_at_once), prepare=False)
+    except psycopg.Error:
+        if link.closed:
+            raise
+        for key, value in settings:
+            with contextlib.suppress(psycopg.DatabaseError):
+                link.execute("SELECT set_config(%s, %s, false)", (key, value), prepare=False)
+
+
+_EVENTS = {
+    Wait.R: select.POLLIN,
+    Wait.W: select.POLLOUT,
+    Wait.RW: select.POLLIN | select.POLLOUT,
+}
+
+
+def _ready(events: int) -> Ready:
+    ready = 0
+    if events & ~select.POLLOUT:
+        ready |= Ready.R
+    if events & select.POLLOUT:
+        ready |= Ready.W
+    return Ready(ready)

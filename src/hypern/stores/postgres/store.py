@@ -1,0 +1,320 @@
+"""The store in a PostgreSQL database: each verb, and whose work it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import psycopg
+
+from hypern.clock import Clock, SystemClock
+from hypern.errors import QueueUnavailable, SubmitUncertain
+from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
+from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, Store, WorkerState
+from hypern.stores.durable.claims import AHEAD
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.keeping import Keeping
+from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.rows import LANES, encode_progress, read_progress
+from hypern.stores.durable.states import RUNNING
+from hypern.stores.durable.writer import Writer
+from hypern.stores.pace import Pace, turn
+from hypern.stores.postgres import adding, looking, neighbours, pruning
+from hypern.stores.postgres.address import Address
+from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.endings import Finishing
+from hypern.stores.postgres.ledger import PostgresLedger
+from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.presence import Presence
+from hypern.stores.postgres.times import ServerTime, Times
+from hypern.stores.postgres.transacting import Transactions
+from hypern.stores.postgres.watch import Watch
+
+_RELEASED_AT_ONCE = 1000
+_ORPHANS_EVERY = 10.0
+
+
+class PostgresStore(Store):
+    """`capacity`: the most tasks that may be PENDING, None: any number. `keep`, `keep_seconds`: ended tasks
+    are kept at most this many (None: all) and this long. `ahead`: seconds' worth of short tasks that are
+    claimed together. `clock`: whose times it is told, None: the machine's. `times`: what is known of the
+    server's clock, None: what the server says.
+
+    Raises StoreUnusable where the database cannot be used, having changed nothing.
+    """
+
+    shared = True
+
+    def __init__(
+        self,
+        address: Address,
+        capacity: int | None = None,
+        keep: int | None = None,
+        keep_seconds: float = 7 * 86400.0,
+        ahead: float = AHEAD,
+        clock: Clock | None = None,
+        times: Times | None = None,
+    ) -> None:
+        clock = SystemClock() if clock is None else clock
+        self._capacity = capacity
+        self._keeping = Keeping(keep_seconds, keep)
+        self._times = ServerTime(clock) if times is None else times
+        self._database = Database(address, clock, self._times)
+        self._sql = self._database.sql
+        self._submits = Transactions(self._database, "submits")
+        self._submitter = Writer(self._submits)
+        self._ends = Transactions(self._database, "tasks", order=(Finishing,))
+        self._writer = Writer(self._ends)
+        self._presence = Presence(self._database)
+        self._ledger = PostgresLedger(self._database, self._writer, self._presence, self._keeping)
+        self._hands = Hands(self._ledger, ahead)
+        self._watch = Watch(
+            self._database, self._writer, self._presence, self._ledger, self._hands, self._care
+        )
+        self._known_queues: set[str] = set()
+        self._next_orphans = 0.0
+        self._is_closed = False
+
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
+        self._presence.serve(workers, queues)
+        self._hands.serve(workers, queues)
+
+    def attach(self, listener: Listener) -> None:
+        self._hands.listener = listener
+
+    # -- submit ------------------------------------------------------------------------------------
+
+    def add(self, record: TaskRecord) -> str | None:
+        work = self._adding(record)
+        try:
+            standing: str | None = self._submitter.run(work)
+        except Uncertain as error:
+            raise SubmitUncertain(record.id, str(error)) from error
+        self._added(record)
+        return standing
+
+    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
+        try:
+            work = self._adding(record)
+        except Exception as error:
+            done(None, error)
+            return
+
+        def then(standing: str | None, error: BaseException | None) -> None:
+            if isinstance(error, Uncertain):
+                error = SubmitUncertain(record.id, str(error))
+            if error is None:
+                self._added(record)
+            done(standing, error)
+
+        self._submitter.post(work, then)
+
+    def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
+        if not records:
+            return []
+        rows = [adding.to_parameters(record, self._times) for record in records]
+        work = adding.Whole(lambda link: adding.add_all(link, self._database, records, rows, self._capacity))
+        try:
+            standing: list[str | None] = self._submitter.run(work)
+        except Uncertain as error:
+            raise SubmitUncertain(records[0].id, str(error)) from error
+        for record in records:
+            self._added(record)
+        return standing
+
+    def _adding(self, record: TaskRecord) -> adding.Adding | adding.Whole:
+        parameters = adding.to_parameters(record, self._times)
+        queue = None if record.spec.queue in self._known_queues else record.spec.queue
+        if record.unique_key is None and self._capacity is None:
+            return adding.Adding(self._database, record.id, parameters, queue)
+        return adding.Whole(
+            lambda link: adding.add_one(link, self._database, record, parameters, self._capacity)
+        )
+
+    def _added(self, record: TaskRecord) -> None:
+        self._known_queues.add(record.spec.queue)
+        if record.due is None:
+            self._hands.reserve(record.spec.lane).may_have_more = True
+
+    # -- claim, finish -----------------------------------------------------------------------------
+
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        return self._hands.claim(lane, wall)
+
+    def has_ready(self, lane: Lane) -> bool:
+        reserve = self._hands.reserve(lane)
+        return reserve.may_have_more or bool(reserve.rows)
+
+    def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
+        rate = record.spec.rules.rate
+        claim = self._hands.current(record.id, fence)
+        if rate is None or claim is None:
+            return True
+        now = self._times.passed(steady)
+
+        def work(link: Link) -> float | None:
+            mine = (claim.seq, fence, self._presence.incarnation())
+            with link.together():
+                booked, started = link.rows(self._sql.PACE, (record.name,))[0]
+                pace = None if booked is None else Pace(booked, started)
+                its_turn = turn(pace, claim.place, rate, now)
+                link.rows(self._sql.SET_PACE, (its_turn.pace.booked, its_turn.pace.started, record.name))
+                if its_turn.due is not None:
+                    link.rows(self._sql.PUT_BACK, (its_turn.due, its_turn.mine, *mine))
+                elif claim.place is not None:
+                    link.rows(self._sql.FORGET_TURN, mine)
+            return its_turn.due
+
+        due: float | None = self._writer.run(work)
+        if due is None:
+            return True
+        self._ledger.dropped(claim)
+        self._hands.drop(claim)
+        record.due = self._times.steady(due)
+        return False
+
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
+        return self._hands.finish(record, fence, ending, wall)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
+        return self._hands.report(record, fence, encode_progress(progress))
+
+    def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
+        now = self._times.of_wall(wall)
+        parameters = (task_id, reason, now, now, self._keeping.seconds)
+        rows = self._submitter.run(lambda link: link.rows(self._sql.CANCEL, parameters))
+        if not rows:
+            return None
+        if rows[0][0] != RUNNING:
+            return Cancellation.DONE
+        self._hands.cancel_requested([task_id])
+        return Cancellation.REQUESTED
+
+    # -- delays, retention -------------------------------------------------------------------------
+
+    def release(self, steady: float, wall: float) -> Collection[Lane]:
+        due = self.next_due()
+        if due is None or due > steady:
+            return ()
+        passed, now = self._times.passed(steady), self._times.of_wall(wall)
+        seconds = self._keeping.seconds
+
+        def work(link: Link) -> list[Lane]:
+            link.rows(self._sql.EXPIRE, (passed, _RELEASED_AT_ONCE, EXPIRED, now, now, seconds))
+            rows = link.rows(self._sql.RELEASE, (passed, _RELEASED_AT_ONCE, now))
+            return [LANES[row[0]] for row in rows]
+
+        lanes: list[Lane] = self._submitter.run(work)
+        for lane in lanes:
+            self._hands.reserve(lane).may_have_more = True
+        return lanes
+
+    def next_due(self) -> float | None:
+        return self._database.read(lambda link: looking.next_due(link, self._database))
+
+    def prune(self, wall: float) -> int:
+        now = self._times.of_wall(wall)
+        return self._database.read(lambda link: pruning.prune(link, self._database, self._keeping, now))
+
+    # -- look up -----------------------------------------------------------------------------------
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        record = self._database.read(lambda link: looking.get(link, self._database, task_id))
+        said = self._hands.latest_progress(task_id)
+        if record is not None and said is not None and record.status is TaskStatus.RUNNING:
+            record.progress = read_progress(said)
+        return record
+
+    def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
+        return self._database.read(lambda link: looking.find(link, self._database, statuses))
+
+    def count(self) -> dict[TaskStatus, int]:
+        return self._database.read(lambda link: looking.count(link, self._database))
+
+    def idle(self, steady: float) -> bool:
+        if self._hands.are_busy() or self._writer.has_waiting():
+            return False
+        passed = self._times.passed(steady)
+
+        def work(link: Link) -> bool:
+            if link.row(self._sql.IS_DUE, (passed,)) is not None:
+                return False
+            return not any(looking.finds_ready(link, self._database, self._hands, lane) for lane in Lane)
+
+        return self._database.read(work)
+
+    def queues(self) -> list[QueueState]:
+        return self._database.read(lambda link: looking.queues(link, self._database))
+
+    def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
+        parameters = (name, paused, limit, paused, limit, limit)
+
+        def work(link: Link) -> None:
+            link.rows(self._sql.SET_QUEUE, parameters)
+            link.rows(self._sql.TELL)
+            self._database.has_limits = link.rows(self._sql.HAS_LIMITS)[0][0]
+
+        self._submitter.run(work)
+        self._hands.look_again()
+
+    def ahead(self, record: TaskRecord) -> int:
+        return int(self._database.read(lambda link: link.rows(self._sql.AHEAD, (record.id,))[0][0]))
+
+    # -- other processes ---------------------------------------------------------------------------
+
+    def watch(self, steady: float, wall: float) -> float | None:
+        return self._watch.look(steady, wall)
+
+    def rescue(self, steady: float, wall: float) -> int:
+        return self._database.read(lambda link: self._rescue(link, orphans=True))
+
+    def _care(self, link: Link) -> None:
+        """What one process of all does for all of them."""
+        now = time.monotonic()
+        looks_for_orphans = now >= self._next_orphans
+        if looks_for_orphans:
+            self._next_orphans = now + _ORPHANS_EVERY
+        self._rescue(link, orphans=looks_for_orphans)
+        pruning.fold(link, self._database)
+
+    def _rescue(self, link: Link, orphans: bool) -> int:
+        neighbours.note_free_locks(link, self._database)
+        now = self._times.passed(self._database.clock.steady())
+        number, lanes = neighbours.rescue(
+            link, self._database, self._presence.id, self._keeping, now, orphans=orphans
+        )
+        if lanes:
+            self._hands.look_again()
+        return number
+
+    def workers(self) -> list[WorkerState]:
+        return self._database.read(lambda link: neighbours.living(link, self._database))
+
+    def is_busy(self) -> bool:
+        return self._hands.are_busy()
+
+    def let_go(self) -> None:
+        self._hands.let_go()
+
+    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
+        return self._hands.give_back(still_running)
+
+    def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        deadline = time.monotonic() + 1.0
+        self._submitter.close(deadline)
+        self._writer.close(deadline)
+        try:
+            self._presence.leave()
+        except (psycopg.Error, QueueUnavailable):
+            pass  # others see that its lock is free
+        self._database.close()
+
+    def leave_to_the_parent(self) -> None:
+        # Its connections have been let go of already (forks.py).
+        pass

@@ -1,0 +1,177 @@
+"""A writing connection: pieces of work are done in batches, again where that is harmless, and told what went
+wrong where it did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from hypern.errors import QueueUnavailable, TaskError
+from hypern.stores.durable.pieces import Piece, Uncertain
+from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.trouble import Kind, kind, unavailable
+
+logger = logging.getLogger("hypern.tasks")
+
+_CLASHES = 10
+
+
+class Batch:
+    """Work that is done together with other work of the same class, in one statement that commits itself.
+
+    `was_sent`: it may have been done already, by a statement that was not answered. `is_alone`: it is a
+    transaction of its own.
+    """
+
+    was_sent = False
+    is_alone = False
+
+    @classmethod
+    def do(cls, link: Link, works: list[Any]) -> list[Any]:
+        """The result of each."""
+        raise NotImplementedError
+
+
+class Nothing(Batch):
+    """No work of its own: what is in line is written with it."""
+
+    @classmethod
+    def do(cls, link: Link, works: list[Any]) -> list[Any]:
+        return [None] * len(works)
+
+
+class Transactions:
+    """One connection (`durable.pieces.Transactions`). A piece of work is a `Batch`, or a function of the link
+    that may be called more than once. `order`: classes whose batches come before everything else."""
+
+    def __init__(self, database: Database, purpose: str, order: tuple[type[Batch], ...] = ()) -> None:
+        self.name = database.address.shown
+        self.nothing: Any = Nothing()
+        self.kept: list[Piece] = []
+        self._database = database
+        self._purpose = purpose
+        self._order = order
+        self._link: Link | None = None
+
+    def write(self, pieces: list[Piece], done: list[Piece]) -> None:
+        for group in self._groups(pieces):
+            for piece in self._do(group, done):
+                pieces.remove(piece)
+
+    def clean_up(self) -> bool:
+        # Each batch commits itself. What was interrupted is done again, unless somebody waited for it.
+        return False
+
+    def close(self) -> None:
+        self._database.links.close(self._link)
+
+    def _groups(self, pieces: list[Piece]) -> Iterable[list[Piece]]:
+        batches: dict[Any, list[Piece]] = {cls: [] for cls in self._order}
+        for number, piece in enumerate(pieces):
+            goes_together = isinstance(piece.work, Batch) and not piece.work.is_alone
+            batches.setdefault(type(piece.work) if goes_together else number, []).append(piece)
+        return [group for group in batches.values() if group]
+
+    def _do(self, group: list[Piece], done: list[Piece]) -> list[Piece]:
+        """Do it, with all patience. Which are through, or cannot be done now."""
+        deadline = time.monotonic() + self._database.address.patience
+        clashes = 0
+        while True:
+            try:
+                link = self._connected(group)
+            except QueueUnavailable as error:
+                self._fail(group, done, error)
+                return group
+            try:
+                results = _results(link, group)
+            except psycopg.Error as error:
+                trouble = kind(error, link.closed)
+                if trouble is Kind.LOST:
+                    self._let_go()
+                    for piece in group:
+                        _mark_as_sent(piece)
+                    if time.monotonic() < deadline:
+                        continue
+                elif trouble is Kind.CLASH and clashes < _CLASHES:
+                    clashes += 1
+                    continue
+                elif trouble is Kind.WRONG and len(group) > 1:
+                    # It is the fault of one of them; the others do not suffer for it.
+                    for piece in group:
+                        self._do([piece], done)
+                    return group
+                elif trouble is Kind.WRONG:
+                    self._end(group, done, error)
+                    return group
+                self._fail(group, done, unavailable(self._database.address, error))
+                return group
+            except QueueUnavailable as error:
+                self._fail(group, done, error)
+                return group
+            except TaskError as error:
+                self._end(group, done, error)
+                return group
+            except Exception as error:
+                if len(group) > 1:
+                    for piece in group:
+                        self._do([piece], done)
+                else:
+                    self._end(group, done, error)
+                return group
+            except BaseException:
+                self._let_go()
+                for piece in group:
+                    _mark_as_sent(piece)
+                raise
+            for piece, result in zip(group, results, strict=True):
+                piece.result, piece.error = result, None
+            done.extend(group)
+            return group
+
+    def _connected(self, group: list[Piece]) -> Link:
+        if self._link is None or self._link.closed:
+            # What can wait does not keep the line waiting.
+            patience = 0.0 if all(piece.persistent for piece in group) else None
+            self._link = self._database.connect(self._purpose, patience)
+        return self._link
+
+    def _let_go(self) -> None:
+        self._database.links.close(self._link)
+        self._link = None
+
+    def _end(self, group: list[Piece], done: list[Piece], error: Exception) -> None:
+        for piece in group:
+            piece.result, piece.error = None, error
+        done.extend(group)
+
+    def _fail(self, group: list[Piece], done: list[Piece], trouble: QueueUnavailable) -> None:
+        """What was posted to be done whenever it can be goes back into line; the others have failed."""
+        kept = [piece for piece in group if piece.persistent]
+        for piece in group:
+            if not piece.persistent:
+                was_sent = getattr(piece.work, "was_sent", False)
+                piece.error = Uncertain(str(trouble)) if was_sent else trouble
+                piece.error.__cause__ = trouble.__cause__
+                done.append(piece)
+        if kept:
+            self.kept.extend(kept)
+            logger.error(
+                "%s %d outcomes are kept and written as soon as that is possible.", trouble, len(kept)
+            )
+
+
+def _results(link: Link, group: list[Piece]) -> list[Any]:
+    work = group[0].work
+    if isinstance(work, Batch):
+        return type(work).do(link, [piece.work for piece in group])
+    return [work(link)]
+
+
+def _mark_as_sent(piece: Piece) -> None:
+    if isinstance(piece.work, Batch):
+        piece.work.was_sent = True

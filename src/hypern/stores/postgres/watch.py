@@ -1,0 +1,186 @@
+"""Watch: what this process does several times a second because others work on the same tables."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import select
+from collections.abc import Callable
+
+import psycopg
+
+from hypern.errors import QueueUnavailable
+from hypern.records import Lane
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.writer import Writer
+from hypern.stores.postgres import looking
+from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.ledger import PostgresLedger
+from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.presence import RENEW_EVERY, Presence
+from hypern.stores.postgres.trouble import describe
+
+logger = logging.getLogger("hypern.tasks")
+
+# How often to look what others have done, while nobody says so, and while much goes on (seconds).
+_POLL_EVERY = 0.4
+# While tasks are in hand: how often what is on its way is sent off.
+_BUSY_TURN = 0.004
+# So long one turn listens for the server's word; the end of an engine waits for it.
+_LISTEN = 0.1
+# Who has had nothing to do for so long says that he sleeps.
+_DOZE = 0.05
+# After trouble it is looked again so soon, and each time a little later.
+_AGAIN, _LONGEST_AGAIN = 0.2, 1.0
+# Functions that are not known here are looked for again, less and less often.
+_FIRST_SEARCH, _LONGEST_SEARCH = 0.5, 60.0
+
+
+class Watch:
+    """Used by one thread. `care(link)`: what one process of all does for all of them."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        presence: Presence,
+        ledger: PostgresLedger,
+        hands: Hands,
+        care: Callable[[Link], None],
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._presence = presence
+        self._ledger = ledger
+        self._hands = hands
+        self._care = care
+        self._link: Link | None = None
+        self._poll = select.poll()
+        self._leads = False
+        self._is_asleep = False
+        self._quiet_since: float | None = None
+        self._next_poll = self._next_renewal = self._next_search = 0.0
+        self._search_after = _FIRST_SEARCH
+        self._trouble = 0
+
+    def look(self, steady: float, wall: float) -> float:
+        """One turn. When the next one is due."""
+        try:
+            return self._turn(steady)
+        except (psycopg.Error, QueueUnavailable, OSError) as error:
+            return self._complain(error, steady)
+
+    def _turn(self, steady: float) -> float:
+        link = self._presence.link()
+        if link is not self._link:
+            self._begin_with(link)
+        self._follow_up()
+        heard = self._hears(link, 0.0)
+        if steady >= self._next_renewal:
+            self._renew(steady)
+        if heard or steady >= self._next_poll:
+            self._next_poll = steady + _POLL_EVERY
+            self._see(link, steady)
+        if self._trouble:
+            self._trouble = 0
+            # Whoever claimed meanwhile was told that there is nothing.
+            self._hands.look_again()
+        if self._hands.are_busy():
+            self._quiet_since = None
+            return steady + _BUSY_TURN
+        return self._rest(link, steady)
+
+    def _begin_with(self, link: Link) -> None:
+        """A new session: it does not lead, and nobody knows that we sleep."""
+        if self._link is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self._poll = select.poll()
+        self._link = link
+        self._poll.register(link.pgconn.socket, select.POLLIN)
+        self._leads = self._is_asleep = False
+        self._next_renewal = self._next_poll = 0.0
+
+    def _follow_up(self) -> None:
+        """What is only to be done while something goes on."""
+        if self._writer.has_waiting():
+            self._writer.ring()
+        self._ledger.mark()
+        self._hands.let_go_of_stale()
+
+    def _rest(self, link: Link, steady: float) -> float:
+        """Nothing is in hand: say so after a moment, and wait for the server's word."""
+        if self._quiet_since is None:
+            self._quiet_since = steady
+        if not self._is_asleep and steady - self._quiet_since >= _DOZE and self._presence.id is not None:
+            link.rows(self._database.sql.SLEEP, (True, self._presence.id))
+            self._is_asleep = True
+            # What was added before that could be seen is seen now.
+            self._see(link, steady)
+            return steady
+        if self._hears(link, _LISTEN):
+            self._next_poll = 0.0
+        return steady
+
+    def _hears(self, link: Link, seconds: float) -> bool:
+        """Whether the server has said something within so many seconds."""
+        if not self._poll.poll(seconds * 1000):
+            return False
+        link.pgconn.consume_input()
+        heard = False
+        while link.pgconn.notifies() is not None:
+            heard = True
+        return heard
+
+    def _renew(self, steady: float) -> None:
+        if not self._presence.keep_up():
+            self._ledger.forget_claims()
+            self._hands.forget_reserves()
+        self._next_renewal = steady + RENEW_EVERY * random.uniform(0.8, 1.0)
+
+    def _see(self, link: Link, steady: float) -> None:
+        """Tell what others have done, as far as it concerns this process."""
+        database, hands, listener = self._database, self._hands, self._hands.listener
+        if listener is None:
+            return
+        database.look_at_clock(link)
+        row = link.row(database.sql.HAS_LIMITS)
+        database.has_limits = row is not None and bool(row[0])
+        ready = [
+            lane
+            for lane in Lane
+            if not hands.reserve(lane).may_have_more and looking.finds_ready(link, database, hands, lane)
+        ]
+        for lane in ready:
+            hands.reserve(lane).may_have_more = True
+        if ready:
+            listener.on_ready(ready)
+        due = looking.next_due(link, database)
+        if due is not None:
+            listener.on_due(due)
+        if hands.has_claims() and self._presence.id is not None:
+            asked = [task_id for (task_id,) in link.rows(database.sql.ASKED, (self._presence.id,))]
+            running = hands.cancel_requested(asked)
+            if running:
+                listener.on_cancel_requested(running)
+        self._lead(link)
+        if steady >= self._next_search and hands.forget_unknown():
+            self._search_after = min(self._search_after * 2, _LONGEST_SEARCH)
+            self._next_search = steady + self._search_after
+
+    def _lead(self, link: Link) -> None:
+        """One process of all looks after the dead and the counts; another one when its session is gone."""
+        database = self._database
+        if database.has_locks and not self._leads:
+            self._leads = link.row(database.sql.TRY_LOCK, (database.locks, 0)) == (True,)
+        if self._leads or not database.has_locks:
+            self._care(link)
+
+    def _complain(self, error: Exception, steady: float) -> float:
+        if not self._trouble:
+            said = describe(error) if isinstance(error, psycopg.Error) else str(error)
+            logger.error("the task store is in trouble, and is tried again until it is not: %s", said)
+        self._trouble += 1
+        self._next_renewal = self._next_poll = 0.0
+        pause = min(_AGAIN * self._trouble, _LONGEST_AGAIN)
+        return steady + pause * random.uniform(0.5, 1.5)
