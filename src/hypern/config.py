@@ -88,8 +88,8 @@ def _check_store(url: object) -> str:
     scheme = urlsplit(url).scheme
     if scheme not in _DEFAULTS:
         raise ConfigurationError(
-            f"task_store has the unknown scheme {scheme!r}. There are three stores: 'memory://', a SQLite file "
-            "such as 'sqlite:///tasks.db', and a PostgreSQL server: 'postgresql://user@host/database'."
+            f"task_store has the unknown scheme {scheme!r}. There are three stores: 'memory://', a "
+            "SQLite file such as 'sqlite:///tasks.db', and a PostgreSQL server: 'postgresql://user@host/database'."
         )
     if scheme == "memory" and url != "memory://":
         raise ConfigurationError("the memory store has no address and no options: write 'memory://'.")

@@ -1,19 +1,16 @@
-"""A schema of its own in a real PostgreSQL for each test."""
+"""A schema of its own in a real PostgreSQL for each store."""
 
 from __future__ import annotations
 
-import os
 import secrets
 
 import psycopg
 
 from hypern.stores.postgres.address import parse
 
-SERVER = os.environ.get("HYPERN_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/test")
 
-
-def fresh_url() -> str:
-    return f"{SERVER}?hypern_schema=test_{secrets.token_hex(6)}"
+def fresh_url(server: str) -> str:
+    return f"{server}{'&' if '?' in server else '?'}hypern_schema=test_{secrets.token_hex(6)}"
 
 
 def drop(url: str) -> None:

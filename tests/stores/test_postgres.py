@@ -15,7 +15,8 @@ from hypern.stores.postgres.times import SameTime
 
 class TestPostgresStore(StoreConformance):
     @pytest.fixture(autouse=True)
-    def _schemas(self) -> Iterator[None]:
+    def _schemas(self, postgres_server: str) -> Iterator[None]:
+        self.server = postgres_server
         self.made: list[tuple[str, PostgresStore]] = []
         yield
         for url, store in self.made:
@@ -25,7 +26,7 @@ class TestPostgresStore(StoreConformance):
     def make_store(
         self, *, capacity: int = 1000, keep: int = 1000, keep_seconds: float = 60.0
     ) -> PostgresStore:
-        url = fresh_url()
+        url = fresh_url(self.server)
         store = PostgresStore(parse(url), capacity, keep, keep_seconds, ahead=0.0, times=SameTime())
         self.made.append((url, store))
         return store

@@ -100,7 +100,7 @@ def _insert_some(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dic
 
 def copy(link: Link, sql: Statements, rows: Sequence[Parameters]) -> None:
     """Add all rows; raises UniqueViolation if one is known."""
-    with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:  # type: ignore[arg-type]
+    with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:
         copying.set_types(_TYPES)
         for row in rows:
             copying.write_row(row)

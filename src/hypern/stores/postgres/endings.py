@@ -16,7 +16,7 @@ from hypern.stores.postgres.transacting import Batch
 
 
 class Finishing(Batch):
-    """How one attempt ended. Its result: whether that was recorded, or refused. Times on the server's clock."""
+    """How one attempt ended. Its result: whether that was recorded. Times on the server's clock."""
 
     __slots__ = (
         "attempt",
@@ -154,10 +154,10 @@ def _other(works: list[Finishing]) -> tuple[str, ...]:
         texts([ending.error if isinstance(ending, (Failed, Again)) else None for ending in endings]),
         texts([ending.traceback if isinstance(ending, (Failed, Again)) else None for ending in endings]),
         texts([ending.reason if isinstance(ending, Cancelled) else None for ending in endings]),
-        booleans(
-            [
-                isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts)
-                for ending in endings
-            ]
-        ),
+        booleans([_counts(ending) for ending in endings]),
     )
+
+
+def _counts(ending: Ending) -> bool:
+    """Whether the attempt is one to be remembered."""
+    return isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts)

@@ -1,4 +1,4 @@
-"""The other processes that run tasks of the database: who lives, and what becomes of the tasks of the dead."""
+"""The other processes that run tasks of the database: who lives, and what becomes of dead ones' tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of the PostgreSQL store, and how they come about: once, however many processes begin together."""
+"""The tables of the PostgreSQL store, and how they are made: once, however many processes begin together."""
 
 from __future__ import annotations
 

@@ -205,7 +205,8 @@ SELECT count(*) FROM ended
 """
     RELEASE = f"""
 WITH found AS MATERIALIZED (
-    SELECT seq FROM {{s}}.tasks WHERE state = 1 AND due <= %b ORDER BY due, seq LIMIT %b FOR UPDATE SKIP LOCKED
+    SELECT seq FROM {{s}}.tasks WHERE state = 1 AND due <= %b
+    ORDER BY due, seq LIMIT %b FOR UPDATE SKIP LOCKED
 ), released AS (
     UPDATE {{s}}.tasks t SET state = 0, rank = t.due - t.priority * {AGEING}, ready_at = %b, due = NULL
     FROM found f WHERE t.seq = f.seq RETURNING t.lane
@@ -251,8 +252,8 @@ FROM {{s}}.tasks
     BY_ID = VIEW + "WHERE id = %b"
     BY_STATE = VIEW + "WHERE state = ANY (%b::smallint[]) ORDER BY seq"
     ATTEMPTS = """
-SELECT task, number, started_at, finished_at, error, traceback FROM {s}.attempts WHERE task = ANY (%b::bigint[])
-ORDER BY task, added
+SELECT task, number, started_at, finished_at, error, traceback FROM {s}.attempts
+WHERE task = ANY (%b::bigint[]) ORDER BY task, added
 """
     COUNT = """
 SELECT 0, count(*) FROM {s}.tasks WHERE state = 0
