@@ -1,4 +1,4 @@
-"""The engine on a SQLite file, and several processes on the same one."""
+"""The engine on a store that outlives it, and several processes on the same one: SQLite, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -71,9 +71,11 @@ app = Hypern(task_store=sys.argv[1], task_workers=2)
 Run = Callable[[str], subprocess.Popen[str]]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/tasks.db?synchronous=normal"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/tasks.db?synchronous=normal"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ def ended(task_id: str) -> Any:
 
 
 def test_one_process(engine: Engine) -> None:
-    """Plain and coroutine tasks run, and what they return is read back from the file."""
+    """Plain and coroutine tasks run, and what they return is read back from the store."""
     result = ended(add(1, b=2))
     assert (result.result, result.args, result.kwargs, result.attempt) == (3, (1,), {"b": 2}, 1)
     assert result.func(4) != result.task_id
@@ -278,7 +280,7 @@ def test_sigterm_leaves_the_rest_to_others(only_submits: Engine, program: Run) -
 
 
 def test_the_child_of_a_fork_has_the_store_too(engine: Engine) -> None:
-    """A forked child opens the file anew, and knows what its parent has submitted."""
+    """A forked child opens the store anew, and knows what its parent has submitted."""
     task_id = add.with_options(delay_seconds=3600)(1)
     child = os.fork()
     if not child:
