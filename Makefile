@@ -23,10 +23,11 @@ bench: .venv/.installed
 crash: .venv/.installed
 	@$(BIN)/python -m crash $(OPTIONS)
 
-# The stores against their model: so many random sequences of steps for each, with a new seed.
+# The stores against their model: so many random sequences of steps for each, with a new seed; then the small
+# model of their protocol with more faults at once.
 EXAMPLES ?= 3000
 model: .venv/.installed
-	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/stores/test_model.py
+	@MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q --timeout=0 tests/stores/test_model.py tests/model
 
 # The stamps are newer than pyproject.toml while what it asks for is installed.
 .venv/.installed: pyproject.toml | $(BIN)/python

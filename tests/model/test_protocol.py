@@ -3,6 +3,8 @@ breaks."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from tests.model.exploring import Found, explore
 from tests.model.protocol import Protocol
@@ -41,6 +43,13 @@ SCOPES = {
     "crashes until the last, a stop": (ONE._replace(crashes=2, stops=1), 10_000),
     "a power cut, a crash, a function that hangs": (ONE._replace(cuts=1, hangs=1), 10_000),
 }
+if "MODEL_EXAMPLES" in os.environ:
+    # Minutes, and gigabytes.
+    SCOPES |= {
+        "a crash, a stop, a freeze, a step of the clock": (Scope(stops=1, freezes=1, jumps=1), 2_000_000),
+        "a crash, a stop, a function that hangs": (Scope(stops=1, hangs=1), 900_000),
+        "two crashes": (Scope(crashes=2), 100_000),
+    }
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -137,6 +137,14 @@ class Game(RuleBasedStateMachine):
         if valid:
             self.model.end(record.id, ending, by_attempt=True)
 
+    @rule(who=WHO, endings=st.lists(st.sampled_from(ENDINGS), min_size=1, max_size=4))
+    def work_off(self, who: int, endings: list[Ending]) -> None:
+        """So that tasks end in numbers, and the oldest are forgotten."""
+        for ending in endings:
+            for lane in Lane:
+                for attempt in self.claim_one(who, lane):
+                    self.finish(attempt, ending)
+
     @rule(attempt=attempts, wait=st.sampled_from([0.0, 2.0, 30.0]), counts=st.booleans())
     def try_again(self, attempt: Attempt, wait: float, counts: bool = True) -> None:
         hand, record, fence = attempt
@@ -313,6 +321,16 @@ class SQLiteGame(Game):
         self.crash(who)
         self.rescue(1 - who)
         return multiple(*attempts)
+
+    @rule(who=WHO, lane=st.sampled_from(Lane), ending=st.sampled_from(ENDINGS))
+    def come_too_late(self, who: int, lane: Lane, ending: Ending) -> None:
+        """So that the endings of dead processes come while others run the task."""
+        attempts = self.claim_one(who, lane)
+        self.crash(who)
+        self.rescue(1 - who)
+        self.claim_one(1 - who, lane)
+        for attempt in attempts:
+            self.finish(attempt, ending)
 
 
 class RoomySQLiteGame(SQLiteGame):
