@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     _add_worker(
         commands.add_parser("worker", help="run the tasks of an app, and serve nothing", allow_abbrev=False)
     )
+    _add_store(commands.add_parser("store", help="look after a task store", allow_abbrev=False))
     return top
 
 
@@ -66,6 +67,45 @@ def _add_worker(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads for plain functions (the app's task_workers)",
     )
+
+
+def _add_store(command: argparse.ArgumentParser) -> None:
+    verbs = command.add_subparsers(dest="verb", required=True, metavar="VERB")
+    where = "the store, as in task_store: sqlite:///tasks.db, postgresql://user@host/database"
+
+    migrate = verbs.add_parser("migrate", help="make its tables, or bring older ones up to date")
+    migrate.add_argument("url", metavar="URL", help=where)
+    migrate.set_defaults(command="store migrate")
+
+    check = verbs.add_parser("check", help="see whether it is sound and set up well; changes nothing")
+    check.add_argument("url", metavar="URL", help=where)
+    check.set_defaults(command="store check")
+
+    copy = verbs.add_parser("copy", help="copy the waiting tasks to another store; can be done again")
+    copy.add_argument("source", metavar="FROM", help=where)
+    copy.add_argument("target", metavar="TO", help="the other one")
+    copy.add_argument(
+        "--remove", action="store_true", help="take out of FROM what TO has (they stay in both)"
+    )
+    copy.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to wait until no worker and no task runs on FROM (not at all)",
+    )
+    copy.add_argument("--verbose", action="store_true", help="say how far it is")
+    copy.set_defaults(command="store copy")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+    return seconds
 
 
 def _at_least(least: int) -> Callable[[str], int]:

@@ -21,7 +21,7 @@ _OLDEST = (3, 37, 0)
 _CHECKED_SIZE = 8 * 1024 * 1024
 # How often to look whether the file is still there (seconds); the look costs as much as writing a row.
 _CHECK_EVERY = 0.02
-_NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"}
+_NETWORK = {"nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"}
 
 
 class Database:
@@ -226,15 +226,20 @@ def _check_place(path: Path) -> None:
             f"task_store: this user may not write to {path} and its directory, which SQLite needs. Change "
             "their owner or mode."
         )
-    filesystem = _filesystem(directory)
-    if filesystem in _NETWORK_FILESYSTEMS:
+    kind = filesystem(directory)
+    if kind is not None and is_network(kind):
         raise StoreUnusable(
-            f"task_store: {path} lies on a network file system ({filesystem}), where SQLite's locks cannot "
+            f"task_store: {path} lies on a network file system ({kind}), where SQLite's locks cannot "
             "be relied on. Name a file on a local disk, or a server: 'postgresql://…'."
         )
 
 
-def _filesystem(directory: Path) -> str | None:
+def is_network(kind: str) -> bool:
+    """Whether a file system of this type lies on another host."""
+    return kind in _NETWORK
+
+
+def filesystem(directory: Path) -> str | None:
     """The type of the file system that holds a directory, where the system tells (Linux)."""
     try:
         mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()

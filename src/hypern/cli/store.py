@@ -1,0 +1,75 @@
+"""What `hypern store` does: make the tables, look whether all is well, copy waiting tasks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hypern.clock import SystemClock
+from hypern.config import Settings, without_password
+from hypern.errors import ConfigurationError, HypernError
+from hypern.stores.copying import Copied, check_urls, copy_waiting
+from hypern.stores.findings import Finding, Verdict
+from hypern.stores.opening import check_store, open_store
+
+
+def migrate(given: argparse.Namespace) -> None:
+    """Make the tables, or bring those of an older version up to this one."""
+    settings = Settings(task_store=_database(given.url))
+    open_store(settings, SystemClock()).close()
+    _say(f"{without_password(given.url)} is ready for this version of Hypern.")
+
+
+def check(given: argparse.Namespace) -> None:
+    """Print what is found, line by line. Raises HypernError if the store cannot be relied on."""
+    found = []
+    for finding in check_store(_database(given.url)):
+        _say(_line(finding))
+        found.append(finding.verdict)
+    if Verdict.BAD in found:
+        raise HypernError(
+            f"{without_password(given.url)} cannot be relied on: see the lines that begin with 'bad'."
+        )
+
+
+def copy(given: argparse.Namespace) -> None:
+    """Copy what waits from one store to another."""
+    check_urls(given.source, given.target)
+    copied = copy_waiting(
+        given.source,
+        given.target,
+        remove=given.remove,
+        wait=given.wait,
+        told=_progress if given.verbose else _silent,
+    )
+    text = f"{copied.new:,} tasks copied"
+    if copied.known:
+        text += f", {copied.known:,} were known there already"
+    if given.remove:
+        text += f", {copied.removed:,} removed from {without_password(given.source)}"
+    else:
+        text += f". {without_password(given.source)} still has them: run no worker on it any more"
+    _say(f"{text}.")
+
+
+def _database(url: str) -> str:
+    if url.startswith("memory:"):
+        raise ConfigurationError("'memory://' keeps nothing that could be looked at. Name a database.")
+    return url
+
+
+def _line(finding: Finding) -> str:
+    text = f"{finding.verdict.value:5}{finding.what}: {finding.found}"
+    return f"{text} — {finding.advice}" if finding.advice else text
+
+
+def _progress(copied: Copied) -> None:
+    print(f"{copied.new + copied.known:,} tasks …", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _silent(copied: Copied) -> None:
+    pass
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
