@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
+from tests.postgres.fixtures import PrivatePostgres
 
 from hypern.cli import main
 from hypern.stores.findings import Finding, Verdict, in_bytes
@@ -90,3 +92,53 @@ def test_bytes_as_people_say_them() -> None:
         "5.6 MB",
         "7,000.0 GB",
     ]
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> str:
+    assert main(["store", "migrate", postgres_url]) == 0
+    return postgres_url
+
+
+def test_a_sound_server(private_postgres: PrivatePostgres, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing bad is found on one as it comes, and each thing has a line."""
+    assert main(["store", "migrate", private_postgres.url]) == 0
+    capsys.readouterr()
+    assert main(["store", "check", private_postgres.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "good synchronous_commit: on" in lines
+    assert "good locks of a session: they hold" in lines
+    assert "good tables: version 1 in the schema hypern" in lines
+    assert "good tasks: 0 waiting, 0 delayed, 0 running, 0 worker processes" in lines
+    assert any(line.startswith("good clock: that of this host within 0.0") for line in lines)
+
+
+def test_a_database_without_tables_gets_none(postgres_url: str) -> None:
+    """They are missed, and not made."""
+    for _ in range(2):
+        assert found(postgres_url)["tables"].verdict is Verdict.BAD
+
+
+def test_a_server_that_loses_tasks(postgres: str) -> None:
+    """A database set to answer before a commit is on the disk is bad."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET synchronous_commit = off")
+    assert found(postgres)["synchronous_commit"].verdict is Verdict.BAD
+
+
+def test_somebody_s_long_transaction(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session that keeps dead rows from being cleaned up is named."""
+    monkeypatch.setattr("hypern.stores.postgres.checking._LONG", 0.0)
+    with psycopg.connect(postgres, application_name="forgotten") as connection:
+        connection.execute("SELECT 1")
+        finding = found(postgres)["long transactions"]
+        assert finding.verdict is Verdict.CARE
+        assert f"session {connection.info.backend_pid} 'forgotten'" in finding.found
+
+
+def test_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said what was tried, without the password."""
+    assert main(["store", "check", "postgresql://me:secret@127.0.0.1:1/none"]) == 1
+    said = "".join(capsys.readouterr())
+    assert "bad  connection: connection failed" in said
+    assert "secret" not in said

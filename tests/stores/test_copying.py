@@ -15,7 +15,7 @@ from tests.tasks.conftest import Helped
 from hypern import TaskStatus, background, current_task
 from hypern.cli import main
 from hypern.config import Settings
-from hypern.errors import ConfigurationError, QueueUnavailable, StoreUnusable
+from hypern.errors import ConfigurationError, StoreUnusable
 from hypern.records import Backoff
 from hypern.stores.copying import PAGE, check_urls, copy_waiting
 from hypern.tasks.anywhere import submit_many_to, submit_to
@@ -49,7 +49,7 @@ class Pair:
         return copied.new, copied.known, copied.removed
 
 
-KINDS = ["sqlite to sqlite", "sqlite to postgres", "postgres to sqlite", "postgres to postgres"]
+KINDS = ["sqlite to sqlite", "sqlite to postgres", "postgres to sqlite"]
 
 
 @pytest.fixture(params=KINDS)
@@ -137,8 +137,13 @@ def test_a_task_that_waits_for_its_next_attempt(pair: Pair, engine_on: Callable[
     source = engine_on(pair.source, workers=1)
     source.start()
     submit_to(source, fails_once, ("flaky",), None, {"task_id": "flaky"})
-    source.wait_until(lambda: bool(source.now("flaky").error), 20)
-    source.stop()
+
+    def has_failed() -> bool:
+        record = source.store.get("flaky")
+        return record is not None and bool(record.history)
+
+    assert source.wait_until(has_failed, 20)
+    source.stop(final=True)
     assert pair.copy() == (1, 0, 0)
     found = engine_on(pair.target).store.get("flaky")
     assert found is not None
@@ -168,7 +173,7 @@ def test_copying_again_adds_nothing_twice(pair: Pair, engine_on: Callable[..., H
     target = engine_on(pair.target, workers=1)
     target.start()
     target.settle()
-    target.stop()
+    target.stop(final=True)
     submit_to(source, note, ("new",), None, {})
     assert pair.copy() == (1, 5, 0)
     assert engine_on(pair.target).store.count()[TaskStatus.COMPLETED] == 5
@@ -190,13 +195,24 @@ def test_nothing_is_copied_while_workers_run(pair: Pair, engine_on: Callable[...
     worker = engine_on(pair.source, workers=1)
     worker.start()
     submit_to(worker, note, ("late",), None, {"delay_seconds": 3600})
-    with pytest.raises(QueueUnavailable, match="is in use: there are 1 process that runs its tasks"):
-        pair.copy()
-    with pytest.raises(QueueUnavailable):
-        pair.copy(wait=0.3)
+
+    # In a process of its own, or it would share the worker's locks.
+    def copying(*more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", _COPYING, "store", "copy", pair.source, pair.target, *more]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    with copying() as refused:
+        _, error = refused.communicate(timeout=20)
+        assert (refused.returncode, "is in use: there are 1 process that runs its tasks" in error) == (
+            1,
+            True,
+        )
     assert engine_on(pair.target).store.count()[TaskStatus.PENDING] == 0
-    worker.stop()
-    assert pair.copy(wait=20.0) == (1, 0, 0)
+    with copying("--wait", "20") as waiting:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1.0)
+        worker.stop(final=True)
+        assert waiting.communicate(timeout=20)[0].startswith("1 tasks copied")
 
 
 _COPYING = "import sys; from hypern.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -208,12 +224,12 @@ def test_killed_in_the_midst_and_begun_again(
 ) -> None:
     """However often it is killed with -9, in the end each task is there once, and none is lost meanwhile."""
     source = engine_on(pair.source)
-    ids = set(submit_many_to(source, [(note, (f"{number}",)) for number in range(20 * PAGE)]))
+    ids = set(submit_many_to(source, [(note, (f"{number}",)) for number in range(6 * PAGE)]))
     target = engine_on(pair.target)
     command = [sys.executable, "-c", _COPYING, "store", "copy", pair.source, pair.target, "--verbose"]
     arguments = [*command, "--remove"] if remove else command
     kills = 0
-    for pages in (1, 2, 3):
+    for pages in (1, 2):
         copying = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert copying.stderr is not None
         with copying.stderr as lines:
@@ -225,7 +241,7 @@ def test_killed_in_the_midst_and_begun_again(
         there = {record.id for record in target.store.find({TaskStatus.PENDING})}
         left = {record.id for record in source.store.find({TaskStatus.PENDING})}
         assert there | left == ids
-    assert kills == 3
+    assert kills == 2
     assert subprocess.run(arguments, capture_output=True, check=False).returncode == 0
     found = [record.id for record in target.store.find({TaskStatus.PENDING})]
     assert len(found) == len(ids)

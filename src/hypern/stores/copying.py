@@ -82,14 +82,14 @@ def _wait_until_still(url: str, seconds: float) -> None:
     clock = SystemClock()
     store = open_store(settings, clock)
     try:
-        deadline = time.monotonic() + max(seconds, _dead_are_noticed(url))
+        begin = time.monotonic()
         while True:
             store.rescue(clock.steady(), clock.wall())
             living = store.workers() or []
             running = store.count()[TaskStatus.RUNNING]
             if not living and not running:
                 return
-            if time.monotonic() > deadline or (living and not seconds):
+            if time.monotonic() > begin + (seconds if living else max(seconds, _dead_are_noticed(url))):
                 raise QueueUnavailable(_still_in_use(url, len(living), running))
             time.sleep(_LOOK_EVERY)
     finally:

@@ -21,8 +21,8 @@ from hypern.stores.postgres.link import connect
 from hypern.stores.postgres.trouble import unavailable, unusable
 
 _COLUMNS = (
-    "seq, id, state = 1, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at, "
-    "ready_at, started_at, attempt, fence, lost, error, traceback"
+    "seq, id, state = 1, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, "
+    "submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback"
 )
 _HAS_TABLES = "SELECT to_regclass(%b) IS NOT NULL"
 _READ = f"SELECT {_COLUMNS} FROM {{s}}.tasks WHERE seq > %b AND state < 2 ORDER BY seq LIMIT %b"
@@ -136,7 +136,7 @@ class PostgresCarrier:
         attempts: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         for task, *attempt in self._rows(_ATTEMPTS, ([row[0] for row in rows if row[16]],)):
             attempts[task].append(tuple(attempt))
-        found = (Carried(*row, attempts=tuple(attempts[row[0]])) for row in rows)
+        found = (Carried(*(*row, tuple(attempts[row[0]]))) for row in rows)
         return [_shifted(task, -self._least) for task in found]
 
     def _add(self, tasks: Sequence[Carried]) -> int:

@@ -72,7 +72,9 @@ def _server(link: Link) -> Iterator[Finding]:
     else:
         yield good("server", f"PostgreSQL {number // 10000}.{number % 10000}")
     if link.row("SELECT pg_is_in_recovery()") == (True,):
-        yield bad("role", "a standby, which is read-only", "name the primary: target_session_attrs=read-write")
+        yield bad(
+            "role", "a standby, which is read-only", "name the primary: target_session_attrs=read-write"
+        )
     settings = dict(link.rows(_SETTINGS))
     if settings.get("default_transaction_read_only") == "on":
         yield bad("role", "default_transaction_read_only=on", "let this user write")
@@ -107,7 +109,9 @@ def _network(link: Link) -> Iterator[Finding]:
     middle = statistics.median(answers)
     found = f"{middle * 1000:.2f} ms, longest {max(answers) * 1000:.2f} ms"
     if middle > _SLOW_ANSWER:
-        yield care("answer to a question", found, "each submit takes so long at least: bring them nearer together")
+        yield care(
+            "answer to a question", found, "each submit takes so long at least: bring them nearer together"
+        )
     else:
         yield good("answer to a question", found)
     off = min(abs(least), abs(most))
@@ -128,7 +132,7 @@ def _locks(link: Link, address: Address) -> Iterator[Finding]:
         yield care(
             "locks of a session",
             "they do not hold, as behind a pool that lends sessions out for a transaction each",
-            "a killed worker is noticed when its lease is over: connect to the server itself, or pool by session",
+            "a killed worker is noticed when its lease is over: connect to the server, or pool by session",
         )
 
 
@@ -154,7 +158,9 @@ def _tables(link: Link, address: Address) -> Iterator[Finding]:
     if size is None or rows is None:
         return
     live, dead, cleaned = rows
-    found = f"{in_bytes(float(size[0]))}, {live:,} rows and {dead:,} dead ones, cleaned up last {cleaned or 'never'}"
+    found = (
+        f"{in_bytes(float(size[0]))}, {live:,} rows and {dead:,} dead ones, cleaned up: {cleaned or 'never'}"
+    )
     if dead > max(_MANY_DEAD, live):
         yield care("dead rows", found, "something keeps them from being cleaned up: see the lines below")
     else:
@@ -175,4 +181,4 @@ def _hindrances(link: Link) -> Iterator[Finding]:
         yield care("prepared transactions", str(prepared[0]), "COMMIT PREPARED or ROLLBACK PREPARED it")
     slot = link.row(_SLOTS)
     if slot is not None:
-        yield care("replication slots", f"{slot[0]} is not in use", "drop it if its reader does not come back")
+        yield care("replication slots", f"{slot[0]} is not in use", "drop it if nobody will read it")
