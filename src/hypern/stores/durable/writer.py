@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from hypern.errors import QueueUnavailable
+from hypern.stores.durable.company import Company
 from hypern.stores.durable.pieces import Piece, Then, Transactions
 
 logger = logging.getLogger("hypern.tasks")
 
 _AT_ONCE = 1000
-# So many who wait at once are a crowd.
-_CROWD = 3
 _PAUSE_AFTER_TROUBLE = 0.5
 
 _MAIN = threading.main_thread().ident
@@ -30,7 +29,8 @@ class Writer:
 
     Whoever finds nobody writing leads: writes what is in line, his own and that of others, in one
     transaction, and then hands the lead on. So a lone writer needs no other thread, and many share the one
-    wait for the disk. A thread of its own leads for those who do not wait.
+    wait for the disk. Where many come all the time, whoever is to lead gathers them first (`Company`), and
+    the last to come leads: its thread is awake. A thread of its own leads for those who do not wait.
 
     In the main thread a signal handler may raise (Ctrl-C) between any two steps. What must happen in any case
     is therefore written so that it can be done again, and is (`_insist`).
@@ -42,14 +42,15 @@ class Writer:
         self._line: deque[Piece] = deque()
         # Whose turn it is: a piece, or this object for the thread.
         self._leader: object | None = None
+        # The leader, while it waits for others to come. One of them may take the lead over.
+        self._gatherer: Piece | None = None
+        self._company = Company()
         # Written, and to be told by the thread.
         self._to_tell: deque[Piece] = deque()
         self._closing = False
         self._has_ended = False
         self._bell = threading.Event()
         self._thread: threading.Thread | None = None
-        # Whether the thread waits for something to do.
-        self._is_free = False
         self._not_before = 0.0
         # Posted pieces whose `then` has not been called.
         self._untold = 0
@@ -58,15 +59,18 @@ class Writer:
         """Do `work` in a transaction; return what it returns when that is committed, and, if `durable`, on
         disk. Raises what `work` raises, QueueUnavailable, or Uncertain."""
         piece = Piece(work, durable)
+        done: list[Piece] = []
         try:
             wait = self._stand_in_line(piece)
             if wait is not None:
                 wait.acquire()
+            if piece.leads and self._company.expected > 1:
+                self._gather(piece)
             if piece.leads:
-                self._lead(piece, piece)
+                self._lead(piece, piece, done)
         except BaseException:
             # A signal handler has raised. The work may still be done; nobody waits for it.
-            self._insist(lambda: self._leave(piece))
+            self._insist(lambda: self._leave(piece), lambda: self._tell(done))
             raise
         if piece.error is not None:
             raise piece.error
@@ -99,11 +103,39 @@ class Writer:
                 self._leader = piece
                 piece.leads = True
                 return None
+            if self._gatherer is not None and len(self._line) >= self._company.expected:
+                self._company.came()
+                # From here on `_leave` hands the lead on, should a signal handler raise.
+                self._leader = piece
+                self._gatherer = None
+                piece.leads = True
+                return None
             piece.wait = wait
-            is_crowd = len(self._line) >= _CROWD and self._thread is None
-        if is_crowd:
-            self.ring()
         return wait
+
+    def _gather(self, piece: Piece) -> None:
+        """Wait a moment for those who will probably come. Afterwards `piece` leads, or has been written."""
+        if not piece.durable or threading.current_thread() is self._thread:
+            return
+        wait = threading.Lock()
+        wait.acquire()
+        with self._mutex:
+            patience = self._company.patience(len(self._line))
+            if not patience:
+                return
+            piece.leads = False
+            piece.wait = wait
+            self._gatherer = piece
+        is_told = wait.acquire(timeout=patience)
+        with self._mutex:
+            if self._gatherer is piece:
+                self._company.stayed_away(len(self._line))
+                self._gatherer = None
+                piece.leads = True
+                piece.wait = None
+                return
+        if not is_told:
+            wait.acquire()
 
     def _leave(self, piece: Piece) -> None:
         """Whoever waited for it does so no more."""
@@ -155,9 +187,7 @@ class Writer:
 
     def _serve(self) -> None:
         while True:
-            self._is_free = True
             self._bell.wait()
-            self._is_free = False
             self._bell.clear()
             self._tell_later_ones()
             wait = self._not_before - time.monotonic()
@@ -170,7 +200,7 @@ class Writer:
             if leads:
                 try:
                     while self._leader is self:
-                        self._lead(self, None)
+                        self._lead(self, None, [])
                 except Exception:
                     logger.exception("writing to the task store failed")
                     self._not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
@@ -180,16 +210,17 @@ class Writer:
                 self._tell_later_ones()
                 return
 
-    def _lead(self, leader: object, own: Piece | None) -> None:
-        """Write what is in line, `own` among it, hand the lead on, and tell those who wait."""
+    def _lead(self, leader: object, own: Piece | None, done: list[Piece]) -> None:
+        """Write what is in line, `own` among it, hand the lead on, and tell those who wait: all in `done`."""
         pieces: list[Piece] = []
-        done: list[Piece] = []
+        begun = time.monotonic()
         try:
             self._take(pieces, own)
             while pieces:
                 self._transactions.write(pieces, done)
                 if self._transactions.kept:
                     self._try_later()
+            self._count(done, time.monotonic() - begun)
         except BaseException:
             self._insist(lambda: self._clean_up(pieces, done, own))
             raise
@@ -198,13 +229,21 @@ class Writer:
             goes_on = leader is self and all(piece.then is None for piece in done)
             self._insist(lambda: self._hand_on(leader, goes_on), lambda: self._tell(done))
 
+    def _count(self, done: list[Piece], seconds: float) -> None:
+        """A transaction has taken so long: how many will probably come again?"""
+        waited = sum(piece.then is None and piece.durable for piece in done)
+        with self._mutex:
+            self._company.wrote(waited + sum(piece.wait is not None for piece in self._line), seconds)
+
     def _take(self, pieces: list[Piece], own: Piece | None) -> None:
         with self._mutex:
-            while self._line and len(pieces) < _AT_ONCE:
-                pieces.append(self._line.popleft())
+            # None is out of line before it is among `pieces`: a signal handler may raise in between.
+            pieces.extend(itertools.islice(self._line, _AT_ONCE))
+            for _ in range(len(pieces)):
+                self._line.popleft()
             if own is not None and own not in pieces:
-                self._line.remove(own)
                 pieces.append(own)
+                self._line.remove(own)
 
     def _clean_up(self, pieces: list[Piece], done: list[Piece], own: Piece | None) -> None:
         """Something was raised in the midst of writing. What has not been written is back in line then."""
@@ -219,11 +258,11 @@ class Writer:
         raise in the midst of it, the latter is left to the writer's own thread."""
         for piece in done:
             if piece.then is None and not piece.is_told:
-                piece.is_told = True
                 wait = piece.wait
                 if wait is not None:
                     with contextlib.suppress(RuntimeError):
                         wait.release()
+                piece.is_told = True
         later = [piece for piece in done if piece.then is not None and not piece.is_told]
         if not later:
             return
@@ -255,18 +294,13 @@ class Writer:
         rest = False
         with self._mutex:
             if self._leader is leader:
-                waiting = [piece for piece in itertools.islice(self._line, _CROWD) if piece.wait is not None]
+                self._gatherer = None
                 if goes_on and self._line and self._not_before <= time.monotonic():
                     return
-                if len(waiting) == _CROWD and self._is_free:
-                    # Where many come all the time, one thread that leads on saves waking a new leader for
-                    # every transaction.
-                    self._leader = self
-                else:
-                    self._leader = waiting[0] if waiting else None
+                self._leader = next((piece for piece in self._line if piece.wait is not None), None)
                 rest = bool(self._line) and not isinstance(self._leader, Piece)
             follows = self._leader
-            if isinstance(follows, Piece) and follows.wait is not None:
+            if isinstance(follows, Piece) and follows.wait is not None and follows is not self._gatherer:
                 follows.leads = True
                 with contextlib.suppress(RuntimeError):
                     follows.wait.release()
@@ -288,12 +322,14 @@ class Writer:
     def _insist(self, *steps: Callable[[], None]) -> None:
         """Do each of these, though a signal handler may raise meanwhile; what it raised is raised then."""
         raised: BaseException | None = None
-        for step in steps:
-            for _ in range(_INSIST):
-                try:
-                    step()
-                    break
-                except BaseException as error:
-                    raised = error
+        left = list(reversed(steps))
+        for _ in range(_INSIST):
+            try:
+                while left:
+                    left[-1]()
+                    left.pop()
+                break
+            except BaseException as error:
+                raised = error
         if raised is not None:
             raise raised

@@ -38,8 +38,8 @@ class Transactions:
         self.name = str(database.address.path)
         self.nothing: Work = _nothing
         self.kept: list[Piece] = []
-        # Whether a COMMIT was begun and has not failed.
-        self._commits = False
+        # Those for whom a COMMIT was begun and has not failed; empty once they are all through.
+        self._committing: list[Piece] = []
         self._locked_at = -math.inf
         self._synchronous = ""
         # Whether what could be done together is done apart, to see what is wrong with it.
@@ -52,14 +52,14 @@ class Transactions:
             self._transact(pieces, done)
 
     def clean_up(self) -> bool:
-        if self._commits and not self._database.is_in_transaction():
+        if self._committing and not self._database.is_in_transaction():
             return True
         with self._database.connections.gate:
             self._roll_back()
         return False
 
     def _transact(self, pieces: list[Piece], done: list[Piece]) -> None:
-        self._commits = False
+        self._committing = []
         if self._frames >= _CHECKPOINT_AFTER:
             self._frames = 0.0
             with contextlib.suppress(sqlite3.Error, QueueUnavailable):
@@ -88,10 +88,10 @@ class Transactions:
             return
         crash_point("before-commit")
         try:
-            self._commits = True
+            self._committing = pieces
             self._database.writer().execute("COMMIT")
         except sqlite3.Error as error:
-            self._commits = False
+            self._committing = []
             self._roll_back()
             self._fail(pieces, done, error, in_doubt=primary_code(error) not in _HARMLESS)
             return
