@@ -139,7 +139,8 @@ class TaskRecord(msgspec.Struct, eq=False):
     more; None: at once, and for ever. `ready_at`: the wall-clock second since which it has been waiting for
     a worker. Times without a zone are wall-clock seconds, 0.0 while they have not happened.
     `attempt`: how often it was started; `fence`: how often it was claimed, which is what an ending is
-    checked against; `lost`: how many of its workers died. `reason`: why it was cancelled.
+    checked against; `lost`: how many of its workers died. `reason`: why it was cancelled. `origin`: the id of
+    the ended task that this one repeats.
     """
 
     id: str
@@ -166,6 +167,7 @@ class TaskRecord(msgspec.Struct, eq=False):
     progress: Progress | None = None
     cancel_requested: bool = False
     history: tuple[Attempt, ...] = ()
+    origin: str | None = None
 
     @property
     def name(self) -> str:

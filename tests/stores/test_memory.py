@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from hypern.records import Completed, TaskStatus
-from hypern.stores import memory
+from hypern.stores import memory, memory_state
 from hypern.stores.conformance import StoreConformance
 from hypern.stores.conformance.suite import NOW, THREAD, claim_ids, claimed, finish, kept, make_record
 from hypern.stores.memory import MemoryStore
@@ -24,7 +24,8 @@ class TestMemoryStore(StoreConformance):
 @pytest.fixture
 def sweep_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store sweep cancelled tasks out of its queues from ten on."""
-    monkeypatch.setattr(memory, "_SWEEP_AT", 10)
+    monkeypatch.setattr(memory, "SWEEP_AT", 10)
+    monkeypatch.setattr(memory_state, "SWEEP_AT", 10)
 
 
 def test_objects_are_kept_as_they_are() -> None:

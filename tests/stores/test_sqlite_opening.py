@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.stores.sqlite_help import open_store
 from hypern.config import Settings
 from hypern.errors import ConfigurationError, StoreUnusable
 from hypern.stores.conformance.suite import NOW, claim_ids, kept, make_record, release_all
+from hypern.stores.overview import Filter
 from hypern.stores.sqlite.address import parse
 
 
@@ -119,3 +121,50 @@ def test_settings_of_a_durable_store() -> None:
     settings = Settings(task_store="sqlite:///tasks.db", task_workers=0)
     assert (settings.task_queue_size, settings.task_result_limit) == (None, None)
     assert settings.task_result_ttl == 7 * 86_400
+
+
+def test_tables_of_an_older_version_are_brought_up(tmp_path: Path) -> None:
+    """Every task of a file of version 1 is there, in its state, and can be run; the tables and indexes are
+    those that a new file has."""
+    old = sqlite3.connect(tmp_path / "tasks.db")
+    old.executescript((Path(__file__).parent / "sqlite_version_1.sql").read_text())
+    old.close()
+    store = open_store(tmp_path)
+    found = {record.id: record for record in store.page(Filter()).records}
+    assert {task_id: record.status.value for task_id, record in found.items()} == {
+        "ready": "pending",
+        "later": "pending",
+        "completed": "completed",
+        "failed": "failed",
+        "cancelled": "cancelled",
+    }
+    assert found["completed"].result == "done"
+    assert [totals.submitted for totals in store.totals()] == [3, 2]
+    assert store.again("failed", "repeated", 0.0, NOW) == "repeated"
+    store._hands.look_again()
+    assert sorted(claim_ids(store)) == ["ready", "repeated"]
+    store.delete(["completed"])
+    new = open_store(make(tmp_path / "new"))
+    assert _shape(tmp_path / "tasks.db") == _shape(tmp_path / "new" / "tasks.db")
+    store.close()
+    new.close()
+    again = open_store(tmp_path)
+    assert kept(again, "failed").error == "ValueError: x"
+    again.close()
+
+
+def make(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
+def _shape(path: Path) -> set[tuple[str, ...]]:
+    """Names and types of all columns, and the indexes."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        named = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        columns = {
+            (table, name, kind, str(default))
+            for (table,) in named
+            for _, name, kind, _, default, _ in connection.execute(f"PRAGMA table_info({table})")
+        }
+        return columns | set(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index'"))

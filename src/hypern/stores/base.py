@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
 
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
+from hypern.stores.overview import LogLine, Overview
 
 
 class Cancellation(enum.Enum):
@@ -58,7 +59,7 @@ class Listener(Protocol):
     def on_due(self, moment: float) -> None: ...
 
 
-class Store(ABC):
+class Store(Overview):
     """Keeps every task from `add` until retention lets it go.
 
     Every verb may be called from any thread and is atomic: no reader sees half of it. A task is in
@@ -70,11 +71,11 @@ class Store(ABC):
 
     shared = False
 
-    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:  # noqa: B027 - as below
+    def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
         """This process is about to claim tasks, with so many threads, and from these queues (None: from
         all). Only shared stores need to know."""
 
-    def attach(self, listener: Listener) -> None:  # noqa: B027 - nothing to do in a store that needs none
+    def attach(self, listener: Listener) -> None:
         """Tell `listener` from now on. There is at most one."""
 
     @abstractmethod
@@ -129,7 +130,7 @@ class Store(ABC):
         `Again` sets it PENDING until its due time, and is never refused for want of room.
         """
 
-    def flush(self) -> None:  # noqa: B027 - nothing to do in a store that needs none
+    def flush(self) -> None:
         """Return when every ending given to `finish` has been recorded or refused."""
 
     @abstractmethod
@@ -161,10 +162,6 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def get(self, task_id: str) -> TaskRecord | None:
-        """A copy of the record that changes no more, or None for an id that is not (or no longer) kept."""
-
-    @abstractmethod
     def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
         """Copies of all records in one of these states, in the order in which they were added."""
 
@@ -175,6 +172,29 @@ class Store(ABC):
     @abstractmethod
     def idle(self, steady: float) -> bool:
         """Nothing runs here and nothing that could start is due at `steady`."""
+
+    # -- steering ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
+        """Add a task with the function and the arguments of one that has ended, whose `origin` is that one.
+        Its id: `new_id`, or that of the task which stands for it, as with `add`. None: that one is unknown or
+        has not ended. Nothing is decoded, so it may be one that this process does not know.
+
+        Raises QueueFull.
+        """
+
+    @abstractmethod
+    def hasten(self, task_id: str, steady: float, wall: float) -> bool:
+        """Let a delayed task wait for a worker now. False: it is none."""
+
+    @abstractmethod
+    def delete(self, task_ids: Collection[str]) -> int:
+        """Forget tasks that have ended. How many of these had, and are forgotten."""
+
+    @abstractmethod
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        """Keep lines that a claimed task wrote, soon; the last `LINES_KEPT` of a task."""
 
     # -- queues -----------------------------------------------------------------------------------
 
@@ -211,7 +231,7 @@ class Store(ABC):
         """Whether this process has claimed tasks that have not ended."""
         return True
 
-    def let_go(self) -> None:  # noqa: B027 - as above
+    def let_go(self) -> None:
         """Give back what this process has claimed and not started."""
 
     def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
@@ -220,10 +240,10 @@ class Store(ABC):
         process has died. The tasks that had been started."""
         return []
 
-    def leave_to_the_parent(self) -> None:  # noqa: B027 - as above
+    def leave_to_the_parent(self) -> None:
         """In a forked child: what is open belongs to the parent, and is neither used nor closed here."""
 
-    def close(self) -> None:  # noqa: B027 - nothing to do in a store that needs none
+    def close(self) -> None:
         """Let go of what the store holds open. It is used no more."""
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from typing import Concatenate, ParamSpec, TypeVar, assert_never
+from collections.abc import Collection, Sequence
+from typing import assert_never
 
 from hypern.errors import QueueFull
 from hypern.records import (
+    TERMINAL,
     Again,
-    Attempt,
     Cancelled,
     Completed,
     Ending,
@@ -21,67 +20,26 @@ from hypern.records import (
     TaskRecord,
     TaskStatus,
 )
-from hypern.stores.base import ATTEMPTS_KEPT, EXPIRED, Cancellation, Listener, QueueState, Store
-from hypern.stores.keys import UniqueKeys
-from hypern.stores.lines import Lines
-from hypern.stores.pace import Pace, turn
-from hypern.stores.ready import ReadyQueue
-from hypern.stores.retention import Retention
-from hypern.stores.schedule import Schedule, may_expire
-from hypern.threads import Mutex
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from hypern.stores import listing
+from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, Store
+from hypern.stores.memory_state import SWEEP_AT, MemoryState, count_end, locked, waits_until
+from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
+from hypern.stores.pace import turn
+from hypern.stores.pulse import Beat, Pulse
+from hypern.stores.schedule import may_expire
 
 # Bound once: reading a member from its enum class costs as much as the rest of a line.
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
 LANES = tuple(Lane)
 COMPLETED, FAILED, CANCELLED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED
 
-# Cancelled tasks stay in their queue until it is their turn; above this many, and above half of a
-# queue, they are swept out of it.
-_SWEEP_AT = 1000
-
 # So many delayed tasks fall due under one hold of the lock; submitting must not wait for a million.
 _RELEASE_AT_ONCE = 500
 
 
-def _locked(
-    verb: Callable[Concatenate[MemoryStore, P], R],
-) -> Callable[Concatenate[MemoryStore, P], R]:
-    """Do all of a verb with the lock held; those that every task passes through spell it out."""
-
-    @functools.wraps(verb)
-    def with_the_lock(store: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        store._lock.acquire()
-        try:
-            return verb(store, *args, **kwargs)
-        finally:
-            store._lock.release()
-
-    return with_the_lock
-
-
-class MemoryStore(Store):
+class MemoryStore(MemoryState, Store):
     """`capacity`: the most tasks that may be PENDING. `keep`, `keep_seconds`: ended tasks are kept at
     most this many and this long; the oldest go first, by number at once, by age at `prune`."""
-
-    def __init__(self, capacity: int = 1000, keep: int = 10_000, keep_seconds: float = 3600.0) -> None:
-        self._capacity = capacity
-        self._lock = Mutex()
-        self._listener: Listener | None = None
-        self._records: dict[str, TaskRecord] = {}
-        self._lines = Lines()
-        self._keys = UniqueKeys()
-        self._paces: dict[str, Pace] = {}
-        # The place among the starts of their task of those that have been put back until it comes.
-        self._places: dict[str, float] = {}
-        self._delayed = Schedule()
-        self._expiring = Schedule()
-        self._retention = Retention(keep, keep_seconds)
-        self._cancelled_in_queue = 0
-        self._pending = 0
-        self._running = 0
 
     def attach(self, listener: Listener) -> None:
         self._listener = listener
@@ -100,7 +58,7 @@ class MemoryStore(Store):
         finally:
             self._lock.release()
 
-    @_locked
+    @locked
     def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
         # Two that stand for one another may be in the same batch.
         keys: dict[str, str] = {}
@@ -208,7 +166,7 @@ class MemoryStore(Store):
             self._lock.release()
             self._room_in_a_queue()
 
-    @_locked
+    @locked
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         record = self._records.get(task_id)
         if record is None:
@@ -221,21 +179,21 @@ class MemoryStore(Store):
         self._cancel_waiting(record, wall, reason)
         return Cancellation.DONE
 
-    @_locked
+    @locked
     def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
         if record.status is not RUNNING or record.fence != fence:
             return False
         record.progress = progress
         return True
 
-    @_locked
+    @locked
     def release(self, steady: float, wall: float) -> Collection[Lane]:
-        for record in self._expiring.due(steady, _RELEASE_AT_ONCE):
+        for _, record in self._expiring.due(steady, _RELEASE_AT_ONCE):
             if may_expire(record):
                 self._cancel_waiting(record, wall, EXPIRED)
         lanes = set()
-        for record in self._delayed.due(steady, _RELEASE_AT_ONCE):
-            if record.status is not PENDING:
+        for moment, record in self._delayed.due(steady, _RELEASE_AT_ONCE):
+            if not waits_until(moment, record):
                 self._cancelled_in_queue -= 1
                 continue
             record.due = None
@@ -244,7 +202,7 @@ class MemoryStore(Store):
             lanes.add(record.spec.lane)
         return lanes
 
-    @_locked
+    @locked
     def next_due(self) -> float | None:
         while (entry := self._expiring.first()) is not None and not may_expire(entry[1]):
             self._expiring.drop_first()
@@ -253,28 +211,30 @@ class MemoryStore(Store):
             return due
         return entry[0] if due is None else min(due, entry[0])
 
-    @_locked
+    @locked
     def prune(self, wall: float) -> int:
         forgotten = 0
         for record in self._retention.expired(wall):
-            del self._records[record.id]
+            self._forget(record)
             forgotten += 1
+        if self._pulse is not None:
+            self._pulse.fold(wall)
         self._keys.prune(wall)
         self._lines.prune()
-        if len(self._expiring) > max(_SWEEP_AT, 2 * self._pending):
+        if len(self._expiring) > max(SWEEP_AT, 2 * self._pending):
             self._expiring.sweep()
         return forgotten
 
-    @_locked
+    @locked
     def get(self, task_id: str) -> TaskRecord | None:
         record = self._records.get(task_id)
         return None if record is None else copy.copy(record)
 
-    @_locked
+    @locked
     def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
         return [copy.copy(record) for record in self._records.values() if record.status in statuses]
 
-    @_locked
+    @locked
     def count(self) -> dict[TaskStatus, int]:
         ended = Counter(record.status for record in self._retention.records())
         return {
@@ -283,7 +243,7 @@ class MemoryStore(Store):
             **{status: ended[status] for status in (COMPLETED, FAILED, CANCELLED)},
         }
 
-    @_locked
+    @locked
     def idle(self, steady: float) -> bool:
         due = self._earliest()
         if self._running or (due is not None and due <= steady):
@@ -298,7 +258,7 @@ class MemoryStore(Store):
     def is_busy(self) -> bool:
         return self._running > 0
 
-    @_locked
+    @locked
     def queues(self) -> list[QueueState]:
         return self._lines.states(self._records.values())
 
@@ -312,89 +272,76 @@ class MemoryStore(Store):
         if self._listener is not None:
             self._listener.on_ready(LANES)
 
-    @_locked
+    @locked
     def ahead(self, record: TaskRecord) -> int:
         kept = self._records.get(record.id)
         if kept is None or kept.status is not PENDING or kept.due is not None:
             return 0
         return self._lines.queue(kept.spec.queue).lane(kept.spec.lane).before(kept)
 
+    # -- seeing and steering -----------------------------------------------------------------------
+
+    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
+        return listing.ids(self._all()[0], which, after, limit)
+
+    def totals(self) -> list[QueueTotals]:
+        return listing.totals(*self._all())
+
+    @locked
+    def _all(self) -> tuple[list[TaskRecord], Counter[str]]:
+        # Looked through without the lock: a million of them would hold up everybody else.
+        return list(self._records.values()), self._pruned.copy()
+
+    @locked
+    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
+        if self._pulse is None:
+            self._pulse = Pulse()
+            for record in self._retention.records():
+                count_end(self._pulse, record)
+        return self._pulse.since(since, name)
+
+    @locked
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        if record.status is RUNNING and record.fence == fence:
+            self._logs.keep(record.id, lines)
+
+    @locked
+    def logs(self, task_id: str) -> list[LogLine]:
+        return self._logs.of(task_id)
+
+    def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
+        former = self._records.get(task_id)
+        if former is None or former.status not in TERMINAL:
+            return None
+        record = TaskRecord(
+            new_id, former.spec, former.args, former.kwargs, wall, None, None, wall,
+            unique_key=former.unique_key, origin=task_id,
+        )  # fmt: skip
+        if former.spec.rules.expires is not None:
+            record.expires_at = steady + former.spec.rules.expires
+        return self.add(record) or new_id
+
+    @locked
+    def hasten(self, task_id: str, steady: float, wall: float) -> bool:
+        record = self._records.get(task_id)
+        if record is None or record.status is not PENDING or record.due is None:
+            return False
+        record.due = None
+        record.ready_at = wall
+        self._cancelled_in_queue += 1
+        self._lines.push(record)
+        return True
+
+    @locked
+    def delete(self, task_ids: Collection[str]) -> int:
+        ended = [record for task_id in set(task_ids) if (record := self._records.get(task_id)) is not None]
+        ended = [record for record in ended if record.status in TERMINAL]
+        self._retention.remove(ended)
+        for record in ended:
+            self._forget(record)
+        return len(ended)
+
     def _room_in_a_queue(self) -> None:
         """A task runs no more; the other lane may have tasks that waited for that."""
         if self._lines.limited and self._listener is not None:
             self._listener.on_ready(LANES)
-
-    # -- with the lock held ------------------------------------------------------------------------
-
-    def _keep_new(self, record: TaskRecord) -> None:
-        self._records[record.id] = record
-        self._pending += 1
-        if record.due is None:
-            self._lines.push(record)
-        else:
-            self._delayed.add(record.due, record)
-        if record.unique_key is not None:
-            self._keys.take(record)
-        if record.expires_at is not None:
-            self._expiring.add(record.expires_at, record)
-
-    def _put_back(self, record: TaskRecord, due: float) -> None:
-        record.status = PENDING
-        record.due = due
-        self._stop_running(record)
-        self._pending += 1
-        self._delayed.add(due, record)
-
-    def _stop_running(self, record: TaskRecord) -> None:
-        self._running -= 1
-        if self._lines.limited:
-            self._lines.queue(record.spec.queue).running -= 1
-
-    # Both drop the cancelled tasks that they meet in front.
-
-    def _earliest(self) -> float | None:
-        """When the first delayed task is due."""
-        while (entry := self._delayed.first()) is not None and entry[1].status is not PENDING:
-            self._delayed.drop_first()
-            self._cancelled_in_queue -= 1
-        return None if entry is None else entry[0]
-
-    def _waits(self, queue: ReadyQueue) -> bool:
-        """Whether a task of this lane could start now."""
-        while (record := queue.peek()) is not None and record.status is not PENDING:
-            queue.pop()
-            self._cancelled_in_queue -= 1
-        return record is not None
-
-    def _cancel_waiting(self, record: TaskRecord, wall: float, reason: str | None) -> None:
-        record.status = CANCELLED
-        record.reason = reason
-        self._pending -= 1
-        self._cancelled_in_queue += 1
-        self._end(record, wall)
-        self._sweep()
-
-    def _remember(self, record: TaskRecord, ending: Failed | Again, wall: float) -> None:
-        attempt = Attempt(record.attempt, record.started_at, wall, ending.error, ending.traceback)
-        record.history = (*record.history, attempt)[-ATTEMPTS_KEPT:]
-
-    def _end(self, record: TaskRecord, wall: float) -> None:
-        record.finished_at = wall
-        record.context = None
-        if self._places:
-            self._places.pop(record.id, None)
-        if record.unique_key is not None:
-            self._keys.ended(record)
-        forgotten = self._retention.add(record)
-        if forgotten is not None:
-            del self._records[forgotten.id]
-
-    def _sweep(self) -> None:
-        waiting = self._pending + self._cancelled_in_queue
-        if self._cancelled_in_queue < _SWEEP_AT or self._cancelled_in_queue * 2 < waiting:
-            return
-        self._delayed.sweep()
-        self._expiring.sweep()
-        for ready in self._lines.ready():
-            ready.compact()
-        self._cancelled_in_queue = 0

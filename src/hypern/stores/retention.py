@@ -39,6 +39,14 @@ class Retention:
         while self._own and self._own[0][0] <= wall:
             yield heapq.heappop(self._own)[2]
 
+    def remove(self, records: Iterable[TaskRecord]) -> None:
+        """Forget these, wherever they stand."""
+        gone = {id(record) for record in records}
+        if gone:
+            self._ended = deque(record for record in self._ended if id(record) not in gone)
+            self._own = [entry for entry in self._own if id(entry[2]) not in gone]
+            heapq.heapify(self._own)
+
     def records(self) -> Iterable[TaskRecord]:
         yield from self._ended
         for _, _, record in self._own:

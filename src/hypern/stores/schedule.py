@@ -31,12 +31,13 @@ class Schedule:
         self._numbered += 1
         heapq.heappush(self._entries, (moment, self._numbered, record))
 
-    def due(self, steady: float, most: int) -> Iterator[TaskRecord]:
-        """Take out those whose moment has come, cancelled or not; no more than `most`."""
+    def due(self, steady: float, most: int) -> Iterator[tuple[float, TaskRecord]]:
+        """Take out those whose moment has come, cancelled or not, with that moment; no more than `most`."""
         for _ in range(most):
             if not self._entries or self._entries[0][0] > steady:
                 return
-            yield heapq.heappop(self._entries)[2]
+            moment, _, record = heapq.heappop(self._entries)
+            yield moment, record
 
     def first(self) -> tuple[float, TaskRecord] | None:
         """The next one, and its moment."""

@@ -18,10 +18,12 @@ from hypern.stores.conformance.delaying import Delaying
 from hypern.stores.conformance.expiring import Expiring
 from hypern.stores.conformance.finishing import Finishing
 from hypern.stores.conformance.keeping import Keeping
+from hypern.stores.conformance.overviewing import Overviewing
 from hypern.stores.conformance.pacing import Pacing
 from hypern.stores.conformance.queueing import Queueing
 from hypern.stores.conformance.racing import Racing
 from hypern.stores.conformance.snoozing import Snoozing
+from hypern.stores.conformance.steering import Steering
 from hypern.stores.conformance.uniqueness import Uniqueness
 
 __all__ = ["StoreConformance"]
@@ -41,5 +43,7 @@ class StoreConformance(
     Keeping,
     Uniqueness,
     Racing,
+    Overviewing,
+    Steering,
 ):
     """Everything that `stores.base.Store` promises, as tests. Subclasses say `make_store`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from hypern.errors import QueueUnavailable, UnknownTask
 from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskSpec
@@ -14,6 +14,7 @@ from hypern.stores.durable.claims import Claim, Reserve, Row
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.ledger import Ledger
 from hypern.stores.durable.rows import Unreadable, encode_result, read_rules, to_claimed
+from hypern.stores.overview import LogLine
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -198,6 +199,11 @@ class Hands:
         if not is_on_its_way:
             self._ledger.report(claim, lambda: self._progress.pop(record.id, None))
         return True
+
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        claim = self.current(record.id, fence)
+        if claim is not None:
+            self._ledger.log(claim, lines)
 
     def latest_progress(self, task_id: str) -> bytes | None:
         """What a task that runs here said last, while that is not yet written down."""

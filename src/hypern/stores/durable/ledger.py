@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
+from hypern.stores.overview import LogLine
 
 # What the end of a claim is told to: whether it was recorded, or the error that keeps it from being written.
 Recorded = Callable[[bool | None, BaseException | None], None]
@@ -73,6 +74,10 @@ class Ledger(Protocol):
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
         """Write soon how far a task is: what `latest()` gives then, None: nothing any more."""
+        ...
+
+    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
+        """Keep lines that a task wrote, soon."""
         ...
 
     def give_back(self, rows: Collection[Row]) -> None:

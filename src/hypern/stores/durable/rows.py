@@ -65,6 +65,21 @@ def to_row(record: TaskRecord, offset: float) -> tuple[Any, ...]:
     )
 
 
+def as_it_was(
+    former: tuple[Any, ...], new_id: str, steady: float, wall: float, offset: float
+) -> tuple[TaskRecord, tuple[Any, ...]]:
+    """A task like one that has ended, from the columns of `statements.PAYLOAD`: what can be said of it
+    without decoding its call, and the parameters of `statements.ADD`."""
+    _, lane, queue, name, func, rules, call, unique_key = former
+    known = read_rules(rules)
+    missing = _missing(func, UnknownTask(func, "it has not been looked for"))
+    spec = TaskSpec.of(name, missing, missing, LANES[lane], known)
+    expires_at = None if known.expires is None else steady + known.expires
+    record = TaskRecord(new_id, spec, (), {}, wall, None, None, wall, expires_at, unique_key)
+    kept = (new_id, READY, lane, queue, rank(wall - offset, known.priority), name, func, rules, call)
+    return record, (*kept, None, expires_at, unique_key, wall, wall)
+
+
 def rank(steady: float, priority: int) -> float:
     """Where a task that waits since `steady` stands among the ready ones, lowest first."""
     return steady - priority * AGEING
@@ -112,7 +127,8 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
     """A record for looking at, from the columns of `statements.VIEW`: never raises for what it finds."""
     (_, task_id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key,
      attempt, fence, lost, _, cancel_requested, _,
-     state, started_at, finished_at, result, omitted, error, traceback, reason, progress) = row  # fmt: skip
+     state, started_at, finished_at, result, omitted, error, traceback, reason, progress,
+     origin) = row  # fmt: skip
     try:
         spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
     except (UnknownTask, Unreadable) as unknown:
@@ -134,6 +150,7 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
         reason, None if progress is None else read_progress(progress),
         bool(cancel_requested),
         tuple(Attempt(*values) for values in attempts),
+        origin,
     )  # fmt: skip
 
 

@@ -7,6 +7,12 @@ from hypern.records import TaskStatus
 # Outside, READY and SCHEDULED both read PENDING: delayed tasks are kept out of the index that claims go
 # through, which a hundred thousand of them would make ten times slower.
 READY, SCHEDULED, RUNNING, COMPLETED, FAILED, CANCELLED = range(6)
+# Only counted: tasks that have ended and are forgotten.
+PRUNED = 6
+# Of these there may be few among very many, so each has an index by the order of adding.
+WITH_INDEX = (RUNNING, FAILED, CANCELLED)
+# The numbers that `QueueTotals` has of them.
+FIELDS = ("waiting", "delayed", "running", "completed", "failed", "cancelled", "pruned")
 
 STATUS = (
     TaskStatus.PENDING,

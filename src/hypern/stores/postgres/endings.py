@@ -7,7 +7,8 @@ from typing import Any, assert_never
 from hypern.records import Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import ATTEMPTS_KEPT
 from hypern.stores.durable.claims import Claim
-from hypern.stores.durable.states import CANCELLED, COMPLETED, FAILED, SCHEDULED
+from hypern.stores.durable.states import CANCELLED, COMPLETED, FAILED, SCHEDULED, STATUS
+from hypern.stores.postgres import beats
 from hypern.stores.postgres.arrays import blobs, booleans, numbers, texts
 from hypern.stores.postgres.claiming import Claiming
 from hypern.stores.postgres.database import Database
@@ -27,8 +28,10 @@ class Finishing(Batch):
         "fence",
         "finished_at",
         "gone_at",
+        "name",
         "omitted",
         "owner",
+        "ready_at",
         "result",
         "seq",
         "started_at",
@@ -51,6 +54,8 @@ class Finishing(Batch):
         self.database = database
         self.claiming = claiming
         self.owner = owner
+        self.name = record.name
+        self.ready_at = record.ready_at
         self.seq = claim.seq
         self.fence = claim.fence
         self.ending = ending
@@ -104,13 +109,19 @@ def _write(link: Link, owner: str, works: list[Finishing], is_plain: bool) -> se
         if not works:
             return recorded
     if is_plain:
-        rows = link.rows(sql.COMPLETE, (*_plain(works), owner))
+        rows = link.rows(sql.COMPLETE, (*_plain(works), owner, *_beats(works)))
     else:
-        rows = link.rows(sql.END, (*_other(works), owner))
+        rows = link.rows(sql.END, (*_other(works), owner, *_beats(works)))
         for work in works:
             if work.attempt > ATTEMPTS_KEPT:
                 link.rows(sql.FORGET_OLD_ATTEMPTS, (work.seq, work.attempt - ATTEMPTS_KEPT))
     return recorded | {seq for (seq,) in rows}
+
+
+def _beats(works: list[Finishing]) -> tuple[str, str, str]:
+    return beats.to_parameters(
+        (work.name, STATUS[work.state], work.ready_at, work.started_at, work.finished_at) for work in works
+    )
 
 
 def _written_before(link: Link, works: list[Finishing]) -> set[int]:

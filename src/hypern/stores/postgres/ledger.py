@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.ledger import Recorded
 from hypern.stores.durable.writer import Writer
+from hypern.stores.overview import LogLine
 from hypern.stores.postgres.arrays import numbers
 from hypern.stores.postgres.claiming import Claiming
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.endings import Finishing
 from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.overview import Logging
 from hypern.stores.postgres.presence import Presence
 
 # What has run so long (seconds) is marked as started; most tasks have ended by then.
@@ -122,6 +124,10 @@ class PostgresLedger:
                 mine = (claim.seq, claim.fence, self._presence.incarnation())
                 link.rows(self._database.sql.REPORT, (progress, *mine))
 
+        self._writer.post(work, lambda result, error: None, soon=False)
+
+    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
+        work = Logging(self._database, claim, self._presence.incarnation(), lines)
         self._writer.post(work, lambda result, error: None, soon=False)
 
     def give_back(self, rows: Collection[Row]) -> None:

@@ -92,6 +92,7 @@ def _rescue_from(
             owner,
             now,
             WORKER_LOST,
+            now,
         ),
     )
     return len(ended), {LANES[lane] for _, lane, state in ended if state == READY}

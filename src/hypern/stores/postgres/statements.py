@@ -4,6 +4,7 @@ schema.py, the numbers of the states in durable/states.py."""
 from __future__ import annotations
 
 from hypern.stores.base import AGEING
+from hypern.stores.postgres.shown import Shown
 
 # In the order of `rows.to_claimed` and `rows.to_view`.
 _COLUMNS = (
@@ -50,10 +51,26 @@ _ROOM = """least(%b::int, CASE WHEN q.most IS NULL THEN 2147483647 ELSE greatest
             SELECT count(*) FROM {s}.tasks u WHERE u.state = 2 AND u.queue = q.name), 0) END)"""
 # Each of these ends a claim, and so is refused unless that very claim stands.
 _MINE = "t.state = 2 AND t.fence = g.fence AND t.owner = %b"
+# The few that are refused here are counted as well.
+_BEATS = """beaten AS (
+    INSERT INTO {s}.pulse SELECT 10, at, name, tally
+    FROM unnest(%b::text::bigint[], %b::text::text[], %b::text::bytea[]) AS b (at, name, tally)
+)"""
+
+
+def _beat(field: str, condition: str) -> str:
+    """Count what has `ended` without having run here, at a second that is a parameter."""
+    return f"""beaten AS (
+    INSERT INTO {{s}}.pulse SELECT 10, (floor(%b::float8 / 10) * 10)::bigint, name,
+        convert_to('{{"{field}":' || count(*) || '}}', 'UTF8')
+    FROM ended WHERE {condition} GROUP BY name
+)"""
+
+
 _CLAIMS = "unnest(%b::text::bigint[], %b::text::int[]) AS g (seq, fence)"
 
 
-class Statements:
+class Statements(Shown):
     """All of them, for one schema."""
 
     NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -107,7 +124,7 @@ WITH given AS MATERIALIZED (
     FROM given g WHERE t.seq = g.seq AND {_MINE} RETURNING t.seq, t.queue
 ), counted AS (
     INSERT INTO {{s}}.deltas SELECT queue, 3, count(*) FROM ended GROUP BY queue
-)
+), {_BEATS}
 SELECT seq FROM ended
 """
     END = f"""
@@ -134,7 +151,7 @@ WITH given AS MATERIALIZED (
     FROM given g JOIN ended USING (seq) WHERE g.counts
 ), counted AS (
     INSERT INTO {{s}}.deltas SELECT queue, state, count(*) FROM ended WHERE state > 2 GROUP BY queue, state
-)
+), {_BEATS}
 SELECT seq FROM ended
 """
     FORGET_OLD_ATTEMPTS = "DELETE FROM {s}.attempts WHERE task = %b AND number <= %b"
@@ -182,14 +199,14 @@ WITH found AS MATERIALIZED (
         finished_at = CASE WHEN f.state < 2 THEN %b ELSE t.finished_at END,
         gone_at = CASE WHEN f.state < 2 THEN %b + coalesce(t.ttl, %b) END,
         cancel_requested = f.state = 2
-    FROM found f WHERE t.seq = f.seq RETURNING t.queue, t.state
+    FROM found f WHERE t.seq = f.seq RETURNING t.queue, t.state, t.name
 ), counted AS (
     INSERT INTO {s}.deltas SELECT queue, 5, 1 FROM ended WHERE state = 5
-), told AS (
+), %beat, told AS (
     SELECT pg_notify('hypern_{s}', 'asked') FROM ended WHERE state = 2
 )
 SELECT state, (SELECT count(*) FROM told) FROM ended
-"""
+""".replace("%beat", _beat("cancelled", "state = 5"))
     EXPIRE = """
 WITH found AS MATERIALIZED (
     SELECT seq FROM {s}.tasks
@@ -197,12 +214,12 @@ WITH found AS MATERIALIZED (
     ORDER BY expires_at LIMIT %b FOR UPDATE SKIP LOCKED
 ), ended AS (
     UPDATE {s}.tasks t SET state = 5, reason = %b, finished_at = %b, gone_at = %b + coalesce(t.ttl, %b)
-    FROM found f WHERE t.seq = f.seq RETURNING t.queue
+    FROM found f WHERE t.seq = f.seq RETURNING t.queue, t.name
 ), counted AS (
     INSERT INTO {s}.deltas SELECT queue, 5, count(*) FROM ended GROUP BY queue
-)
+), %beat
 SELECT count(*) FROM ended
-"""
+""".replace("%beat", _beat("cancelled", "true"))
     RELEASE = f"""
 WITH found AS MATERIALIZED (
     SELECT seq FROM {{s}}.tasks WHERE state = 1 AND due <= %b
@@ -224,20 +241,7 @@ SELECT EXISTS (SELECT 1 FROM {s}.tasks WHERE state > 2 AND gone_at <= %b)
     OR EXISTS (SELECT 1 FROM {s}.keys WHERE until <= %b)
 """
     FREE_KEYS = "DELETE FROM {s}.keys WHERE until <= %b"
-    FORGET = """
-WITH gone AS MATERIALIZED (
-    SELECT seq FROM {s}.tasks WHERE state > 2 AND gone_at <= %b
-    ORDER BY gone_at LIMIT %b FOR UPDATE SKIP LOCKED
-), deleted AS (
-    DELETE FROM {s}.tasks t USING gone g WHERE t.seq = g.seq RETURNING t.seq, t.queue, t.state
-), attempts AS (
-    DELETE FROM {s}.attempts a USING gone g WHERE a.task = g.seq
-), counted AS (
-    INSERT INTO {s}.deltas SELECT queue, state, -count(*) FROM deleted GROUP BY queue, state
-)
-SELECT count(*) FROM deleted
-"""
-    COUNT_ENDED = "SELECT coalesce(sum(number), 0)::bigint FROM {s}.deltas WHERE state > 2"
+    COUNT_ENDED = "SELECT coalesce(sum(number), 0)::bigint FROM {s}.deltas WHERE state BETWEEN 3 AND 5"
     FOLD = """
 WITH taken AS (DELETE FROM {s}.deltas RETURNING queue, state, number)
 INSERT INTO {s}.deltas SELECT queue, state, sum(number) FROM taken GROUP BY queue, state
@@ -246,7 +250,8 @@ INSERT INTO {s}.deltas SELECT queue, state, sum(number) FROM taken GROUP BY queu
     HAS_MANY_DELTAS = "SELECT count(*) > %b FROM {s}.deltas"
 
     VIEW = f"""
-SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress
+SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress,
+    origin
 FROM {{s}}.tasks
 """
     BY_ID = VIEW + "WHERE id = %b"
@@ -259,7 +264,7 @@ WHERE task = ANY (%b::bigint[]) ORDER BY task, added
 SELECT 0, count(*) FROM {s}.tasks WHERE state = 0
 UNION ALL SELECT 1, count(*) FROM {s}.tasks WHERE state = 1
 UNION ALL SELECT 2, count(*) FROM {s}.tasks WHERE state = 2
-UNION ALL SELECT state, sum(number)::bigint FROM {s}.deltas GROUP BY state
+UNION ALL SELECT state, sum(number)::bigint FROM {s}.deltas WHERE state < 6 GROUP BY state
 """
     COUNT_QUEUES = """
 SELECT queue, 0, count(*) FROM {s}.tasks WHERE state = 0 GROUP BY queue
@@ -347,18 +352,23 @@ WITH given AS MATERIALIZED (
         finished_at = CASE WHEN g.state > 2 THEN %b::float8 ELSE t.finished_at END,
         gone_at = CASE WHEN g.state > 2 THEN g.gone_at END
     FROM given g WHERE t.seq = g.seq AND t.state = 2 AND t.fence = g.fence AND t.owner = %b
-    RETURNING t.seq, t.queue, t.state, t.started_at, g.attempt, g.counts, t.lane
+    RETURNING t.seq, t.queue, t.state, t.started_at, g.attempt, g.counts, t.lane, t.name
 ), remembered AS (
     INSERT INTO {s}.attempts (task, number, started_at, finished_at, error)
     SELECT seq, attempt, started_at, %b::float8, %b FROM ended WHERE counts
 ), counted AS (
     INSERT INTO {s}.deltas SELECT queue, state, count(*) FROM ended WHERE state > 2 GROUP BY queue, state
-)
+), %beat
 SELECT seq, lane, state FROM ended
-"""
+""".replace("%beat", _beat("failed", "state = 4"))
     PRUNE_WORKER = "DELETE FROM {s}.workers WHERE id = %b"
 
     def __init__(self, schema: str) -> None:
+        self._schema = schema
         for name in dir(type(self)):
             if name.isupper():
-                setattr(self, name, getattr(self, name).replace("{s}", schema))
+                setattr(self, name, self.fill(getattr(self, name)))
+
+    def fill(self, statement: str) -> str:
+        """A statement for this schema."""
+        return statement.replace("{s}", self._schema)

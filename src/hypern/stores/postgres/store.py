@@ -18,17 +18,20 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
+from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
 from hypern.stores.pace import Pace, turn
-from hypern.stores.postgres import adding, looking, neighbours, pruning
+from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning
 from hypern.stores.postgres.address import Address
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.endings import Finishing
 from hypern.stores.postgres.ledger import PostgresLedger
 from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.overview import Logging
 from hypern.stores.postgres.presence import Presence
 from hypern.stores.postgres.times import ServerTime, Times
 from hypern.stores.postgres.transacting import Transactions
 from hypern.stores.postgres.watch import Watch
+from hypern.stores.pulse import Beat
 
 _RELEASED_AT_ONCE = 1000
 _ORPHANS_EVERY = 10.0
@@ -63,7 +66,7 @@ class PostgresStore(Store):
         self._sql = self._database.sql
         self._submits = Transactions(self._database, "submits")
         self._submitter = Writer(self._submits)
-        self._ends = Transactions(self._database, "tasks", order=(Finishing,))
+        self._ends = Transactions(self._database, "tasks", order=(Logging, Finishing))
         self._writer = Writer(self._ends)
         self._presence = Presence(self._database)
         self._ledger = PostgresLedger(self._database, self._writer, self._presence, self._keeping)
@@ -184,7 +187,7 @@ class PostgresStore(Store):
 
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         now = self._times.of_wall(wall)
-        parameters = (task_id, reason, now, now, self._keeping.seconds)
+        parameters = (task_id, reason, now, now, self._keeping.seconds, now)
         rows = self._submitter.run(lambda link: link.rows(self._sql.CANCEL, parameters))
         if not rows:
             return None
@@ -203,7 +206,7 @@ class PostgresStore(Store):
         seconds = self._keeping.seconds
 
         def work(link: Link) -> list[Lane]:
-            link.rows(self._sql.EXPIRE, (passed, _RELEASED_AT_ONCE, EXPIRED, now, now, seconds))
+            link.rows(self._sql.EXPIRE, (passed, _RELEASED_AT_ONCE, EXPIRED, now, now, seconds, now))
             rows = link.rows(self._sql.RELEASE, (passed, _RELEASED_AT_ONCE, now))
             return [LANES[row[0]] for row in rows]
 
@@ -217,7 +220,12 @@ class PostgresStore(Store):
 
     def prune(self, wall: float) -> int:
         now = self._times.of_wall(wall)
-        return self._database.read(lambda link: pruning.prune(link, self._database, self._keeping, now))
+
+        def work(link: Link) -> int:
+            beats.fold(link, self._database, now)
+            return pruning.prune(link, self._database, self._keeping, now)
+
+        return self._database.read(work)
 
     # -- look up -----------------------------------------------------------------------------------
 
@@ -262,6 +270,54 @@ class PostgresStore(Store):
 
     def ahead(self, record: TaskRecord) -> int:
         return int(self._database.read(lambda link: link.rows(self._sql.AHEAD, (record.id,))[0][0]))
+
+    # -- seeing and steering -----------------------------------------------------------------------
+
+    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
+        return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))
+
+    def totals(self) -> list[QueueTotals]:
+        return self._database.read(lambda link: overview.totals(link, self._database))
+
+    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
+        moment = self._times.of_wall(since)
+        return self._database.read(lambda link: beats.since(link, self._database, moment, name))
+
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        self._hands.log(record, fence, lines)
+
+    def logs(self, task_id: str) -> list[LogLine]:
+        return self._database.read(lambda link: overview.logs(link, self._database, task_id))
+
+    def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
+        work = adding.Whole(
+            lambda link: overview.again(link, self._database, task_id, new_id, steady, wall, self._capacity)
+        )
+        try:
+            added: TaskRecord | str | None = self._submitter.run(work)
+        except Uncertain as error:
+            raise SubmitUncertain(new_id, str(error)) from error
+        if isinstance(added, TaskRecord):
+            self._added(added)
+            return new_id
+        return added
+
+    def hasten(self, task_id: str, steady: float, wall: float) -> bool:
+        parameters = (self._times.waiting_since(wall), self._times.of_wall(wall), task_id)
+
+        def work(link: Link) -> bool:
+            is_delayed = bool(link.rows(self._sql.HASTEN, parameters))
+            link.rows(self._sql.TELL)
+            return is_delayed
+
+        is_delayed: bool = self._submitter.run(work)
+        if is_delayed:
+            self._hands.look_again()
+        return is_delayed
+
+    def delete(self, task_ids: Collection[str]) -> int:
+        rows = self._submitter.run(lambda link: link.rows(self._sql.DELETE, (list(task_ids),)))
+        return int(rows[0][0])
 
     # -- other processes ---------------------------------------------------------------------------
 

@@ -149,6 +149,7 @@ class Database:
                 for statement in sql.SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute(sql.SET_META, ("version", sql.VERSION))
+            self._upgrade(connection)
             self._check_version(connection)
             self._follow_boot(connection)
             connection.execute("COMMIT")
@@ -158,6 +159,15 @@ class Database:
             raise
         # The writer has its own way of waiting.
         connection.execute("PRAGMA busy_timeout = 0")
+
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
+        """Bring tables of an older version up to this one, within the transaction that looks at them."""
+        (version,) = connection.execute(sql.GET_META, ("version",)).fetchone() or (None,)
+        while version in sql.UPGRADES:
+            for statement in sql.UPGRADES[version].split(";"):
+                connection.execute(statement)
+            version += 1
+            connection.execute(sql.SET_META, ("version", version))
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute(sql.GET_META, ("version",)).fetchone() or (None,)

@@ -8,7 +8,7 @@ from hypern.records import Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import ATTEMPTS_KEPT
 from hypern.stores.durable.claims import Claim
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.states import CANCELLED, COMPLETED, FAILED, RUNNING, SCHEDULED
+from hypern.stores.durable.states import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, SCHEDULED, STATUS
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
 
@@ -52,6 +52,10 @@ def record_ending(
     if cursor.rowcount == 0:
         return False
     transaction.moved(claim.queue, RUNNING, after)
+    tally = transaction.tally(record.name, wall)
+    tally.count(STATUS[after])
+    if started_at:
+        tally.measure(started_at - record.ready_at, wall - started_at)
     if isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts):
         remember(transaction, claim.seq, attempt, started_at, wall, ending.error, ending.traceback)
     if keeping.number is not None and after > RUNNING:
@@ -77,7 +81,7 @@ def remember(
 def forget_surplus(transaction: Transaction, keep: int, at_most: int) -> int:
     """Forget the oldest ended tasks beyond `keep`, at most so many. How many were forgotten."""
     (kept,) = transaction.execute(sql.COUNT_ENDED).fetchone()
-    kept += sum(number for (_, state), number in transaction.counts.items() if state > RUNNING)
+    kept += sum(number for (_, state), number in transaction.counts.items() if RUNNING < state < PRUNED)
     surplus = min(kept - keep, at_most)
     if surplus <= 0:
         return 0
@@ -89,5 +93,6 @@ def forget(transaction: Transaction, rows: list[tuple[int, str, int]]) -> int:
     for seq, queue, state in rows:
         transaction.execute(sql.FORGET, (seq,))
         transaction.execute(sql.FORGET_ATTEMPTS, (seq,))
-        transaction.moved(queue, state, None)
+        transaction.execute(sql.FORGET_LOGS, (seq,))
+        transaction.pruned(queue, state)
     return len(rows)

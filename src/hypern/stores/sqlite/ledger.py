@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from hypern.errors import QueueUnavailable
 from hypern.records import Ending, Lane
@@ -13,10 +13,12 @@ from hypern.stores.durable.ledger import Recorded
 from hypern.stores.durable.rows import lane_number
 from hypern.stores.durable.states import READY, RUNNING
 from hypern.stores.durable.writer import Writer
+from hypern.stores.overview import LogLine
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.claiming import Limits, claim_some
 from hypern.stores.sqlite.endings import record_ending
 from hypern.stores.sqlite.neighbours import Neighbours
+from hypern.stores.sqlite.steering import keep_log
 from hypern.stores.sqlite.transaction import Transaction
 
 logger = logging.getLogger("hypern.tasks")
@@ -110,6 +112,14 @@ class SQLiteLedger:
                 latest()
 
         self._writer.post(work, then, soon=False)
+
+    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
+        owner = self._neighbours.presence().incarnation
+
+        def work(transaction: Transaction) -> None:
+            keep_log(transaction, claim, owner, lines)
+
+        self._writer.post(work, lambda result, error: None, soon=False)
 
     def give_back(self, rows: Collection[Row]) -> None:
         def work(transaction: Transaction) -> None:

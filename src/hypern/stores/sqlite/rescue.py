@@ -10,7 +10,7 @@ from hypern.stores.durable.claims import Row
 from hypern.stores.durable.deaths import after_death
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.rows import LANES, read_rules
-from hypern.stores.durable.states import FAILED, READY, RUNNING
+from hypern.stores.durable.states import FAILED, READY, RUNNING, STATUS
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.endings import remember
 from hypern.stores.sqlite.transaction import Transaction
@@ -57,5 +57,7 @@ def _rescue_one(
         transaction.execute(sql.LOSE, (after.lost, after.text, wall, gone_at, *mine))
     else:
         transaction.execute(sql.LOSE_CANCELLED, (after.text, wall, gone_at, *mine))
+    if after.state != READY:
+        transaction.tally(row[2], wall).count(STATUS[after.state])
     transaction.moved(queue, RUNNING, after.state)
     return after.state == READY

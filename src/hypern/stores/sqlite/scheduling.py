@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypern.records import TaskStatus
 from hypern.stores.base import EXPIRED
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.rows import rank, read_rules
@@ -15,8 +16,8 @@ _AT_ONCE = 500
 def release(transaction: Transaction, steady: float, wall: float, keeping: Keeping) -> set[int]:
     """Let delayed tasks wait whose time has come, cancel those that have expired. The lanes that got some."""
     expired = transaction.execute(sql.EXPIRED, (steady, _AT_ONCE)).fetchall()
-    for seq, queue, state, rules in expired:
-        cancel_waiting(transaction, seq, queue, state, rules, wall, EXPIRED, keeping)
+    for seq, queue, state, rules, name in expired:
+        cancel_waiting(transaction, seq, queue, state, rules, name, wall, EXPIRED, keeping)
     lanes = set()
     for seq, lane, queue, rules, due in transaction.execute(sql.DUE, (steady, _AT_ONCE)).fetchall():
         place = rank(due, read_rules(rules).priority)
@@ -32,6 +33,7 @@ def cancel_waiting(
     queue: str,
     state: int,
     rules: bytes,
+    name: str,
     wall: float,
     reason: str | None,
     keeping: Keeping,
@@ -39,3 +41,4 @@ def cancel_waiting(
     gone_at = keeping.gone_at(read_rules(rules), wall)
     if transaction.execute(sql.CANCEL_WAITING, (reason, wall, gone_at, seq)).rowcount:
         transaction.moved(queue, state, CANCELLED)
+        transaction.tally(name, wall).count(TaskStatus.CANCELLED)

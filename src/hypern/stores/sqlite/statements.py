@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 
-VERSION = 1
+from hypern.stores.durable.states import WITH_INDEX
+
+VERSION = 2
 
 # `rank`: `ready_at` on the steady clock minus what the priority is worth; lowest first. `due`, `expires_at`
 # and `rank` are seconds of the steady clock of the boot that hypern_meta names; other times are wall-clock.
@@ -40,7 +42,8 @@ CREATE TABLE hypern_tasks (
     error TEXT,
     traceback TEXT,
     reason TEXT,
-    progress BLOB
+    progress BLOB,
+    origin TEXT
 ) STRICT;
 CREATE UNIQUE INDEX hypern_tasks_id ON hypern_tasks (id);
 CREATE INDEX hypern_tasks_ready ON hypern_tasks (lane, queue, rank, seq) WHERE state = 0;
@@ -49,6 +52,8 @@ CREATE INDEX hypern_tasks_expiring ON hypern_tasks (expires_at)
     WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2;
 CREATE INDEX hypern_tasks_running ON hypern_tasks (owner, queue) WHERE state = 2;
 CREATE INDEX hypern_tasks_ended ON hypern_tasks (gone_at) WHERE state > 2;
+CREATE INDEX hypern_tasks_failed ON hypern_tasks (seq) WHERE state = 4;
+CREATE INDEX hypern_tasks_cancelled ON hypern_tasks (seq) WHERE state = 5;
 CREATE INDEX hypern_tasks_unique ON hypern_tasks (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
 CREATE TABLE hypern_attempts (
     task INTEGER NOT NULL,
@@ -67,6 +72,14 @@ CREATE TABLE hypern_queues (
 CREATE TABLE hypern_counts (
     queue TEXT NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (queue, state)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_pulse (
+    seconds INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, tally BLOB NOT NULL,
+    PRIMARY KEY (seconds, at, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_logs (
+    task INTEGER NOT NULL, at REAL NOT NULL, level INTEGER NOT NULL, logger TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE INDEX hypern_logs_task ON hypern_logs (task);
 CREATE TABLE hypern_paces (
     name TEXT PRIMARY KEY, booked REAL NOT NULL, started REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -74,6 +87,22 @@ CREATE TABLE hypern_keys (
     unique_key TEXT PRIMARY KEY, task TEXT NOT NULL, until REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+# From each older version to the one after it.
+UPGRADES = {
+    1: """
+ALTER TABLE hypern_tasks ADD COLUMN origin TEXT;
+CREATE INDEX hypern_tasks_failed ON hypern_tasks (seq) WHERE state = 4;
+CREATE INDEX hypern_tasks_cancelled ON hypern_tasks (seq) WHERE state = 5;
+CREATE TABLE hypern_pulse (
+    seconds INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, tally BLOB NOT NULL,
+    PRIMARY KEY (seconds, at, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_logs (
+    task INTEGER NOT NULL, at REAL NOT NULL, level INTEGER NOT NULL, logger TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE INDEX hypern_logs_task ON hypern_logs (task)""",
+}
 
 HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'hypern_meta'"
 GET_META = "SELECT value FROM hypern_meta WHERE key = ?"
@@ -189,7 +218,7 @@ CANCEL_WAITING = """
 UPDATE hypern_tasks SET state = 5, reason = ?, finished_at = ?, gone_at = ? WHERE seq = ? AND state < 2
 """
 REQUEST_CANCEL = "UPDATE hypern_tasks SET cancel_requested = 1 WHERE seq = ? AND state = 2"
-STATE_OF = "SELECT seq, state, queue, rules FROM hypern_tasks WHERE id = ?"
+STATE_OF = "SELECT seq, state, queue, rules, name FROM hypern_tasks WHERE id = ?"
 CANCEL_REQUESTS = "SELECT id FROM hypern_tasks WHERE state = 2 AND owner = ? AND cancel_requested = 1"
 
 DUE = """
@@ -197,7 +226,7 @@ SELECT seq, lane, queue, rules, due FROM hypern_tasks WHERE state = 1 AND due <=
 """
 RELEASE = "UPDATE hypern_tasks SET state = 0, due = NULL, rank = ?, ready_at = ? WHERE seq = ? AND state = 1"
 EXPIRED = """
-SELECT seq, queue, state, rules FROM hypern_tasks
+SELECT seq, queue, state, rules, name FROM hypern_tasks
 WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2 AND expires_at <= ? LIMIT ?
 """
 NEXT_DUE = "SELECT min(due) FROM hypern_tasks WHERE state = 1"
@@ -226,7 +255,8 @@ WHERE seq = ? AND state = 2 AND fence = ? AND owner = ?
 """
 
 VIEW = f"""
-SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress
+SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress,
+    origin
 FROM hypern_tasks
 """
 ATTEMPTS = """
@@ -235,9 +265,9 @@ SELECT number, started_at, finished_at, error, traceback FROM hypern_attempts WH
 COUNT = """
 SELECT 0, count(*) FROM hypern_tasks WHERE state = 0
 UNION ALL SELECT 1, count(*) FROM hypern_tasks WHERE state = 1
-UNION ALL SELECT state, sum(number) FROM hypern_counts GROUP BY state
+UNION ALL SELECT state, sum(number) FROM hypern_counts WHERE state < 6 GROUP BY state
 """
-COUNT_ENDED = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state > 2"
+COUNT_ENDED = "SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE state BETWEEN 3 AND 5"
 COUNT_QUEUES = """
 SELECT queue, 0, count(*) FROM hypern_tasks WHERE state = 0 GROUP BY queue
 UNION ALL SELECT queue, 1, count(*) FROM hypern_tasks WHERE state = 1 GROUP BY queue
@@ -256,3 +286,46 @@ SELECT count(*) FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? AND
 """
 IS_DUE = "SELECT 1 FROM hypern_tasks WHERE state = 1 AND due <= ? LIMIT 1"
 DATA_VERSION = "PRAGMA data_version"
+
+# What people are shown.
+_SHOWN = "SELECT seq, id, state, queue, name, submitted_at, error FROM hypern_tasks"
+BACKWARDS = f"{_SHOWN} WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+# For those states of which there may be few among very many; each has an index.
+BACKWARDS_IN = {
+    state: f"{_SHOWN} WHERE state = {state} AND seq < ? ORDER BY seq DESC LIMIT ?" for state in WITH_INDEX
+}
+TOTALS = """
+SELECT queue, 0, count(*) FROM hypern_tasks WHERE state = 0 GROUP BY lane, queue
+UNION ALL SELECT queue, 1, count(*) FROM hypern_tasks WHERE state = 1 GROUP BY queue
+UNION ALL SELECT queue, state, number FROM hypern_counts
+"""
+LOGS = "SELECT at, level, logger, text FROM hypern_logs WHERE task = ? ORDER BY rowid"
+ADD_LOG = "INSERT INTO hypern_logs VALUES (?, ?, ?, ?, ?)"
+FORGET_OLD_LOGS = """
+DELETE FROM hypern_logs WHERE task = ?1 AND rowid <= (
+    SELECT rowid FROM hypern_logs WHERE task = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2
+)
+"""
+FORGET_LOGS = "DELETE FROM hypern_logs WHERE task = ?"
+IS_MINE = f"SELECT 1 FROM hypern_tasks {_MINE}"
+PULSE = """
+SELECT at, seconds, name, tally FROM hypern_pulse WHERE at + seconds > ?1 AND (?2 IS NULL OR name = ?2)
+ORDER BY at, name
+"""
+TALLY = "SELECT tally FROM hypern_pulse WHERE seconds = ? AND at = ? AND name = ?"
+SET_TALLY = """
+INSERT INTO hypern_pulse VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET tally = excluded.tally
+"""
+OLD_FINE = "SELECT at, name, tally FROM hypern_pulse WHERE seconds = ? AND at < ? LIMIT ?"
+FORGET_TALLY = "DELETE FROM hypern_pulse WHERE seconds = ? AND at = ? AND name = ?"
+FORGET_OLD_TALLIES = "DELETE FROM hypern_pulse WHERE seconds = ? AND at < ?"
+
+# What people do.
+PAYLOAD = """
+SELECT id, lane, queue, name, func, rules, call, unique_key FROM hypern_tasks WHERE id = ? AND state > 2
+"""
+SET_ORIGIN = "UPDATE hypern_tasks SET origin = ? WHERE id = ?"
+HASTEN = """
+UPDATE hypern_tasks SET state = 0, due = NULL, rank = ?, ready_at = ? WHERE seq = ? AND state = 1
+"""
+ENDED = "SELECT seq, queue, state FROM hypern_tasks WHERE id = ? AND state > 2"

@@ -17,8 +17,10 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
+from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
 from hypern.stores.pace import Pace, turn
-from hypern.stores.sqlite import adding, looking, scheduling
+from hypern.stores.pulse import Beat
+from hypern.stores.sqlite import adding, beats, looking, overview, scheduling, steering
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.database import Database
@@ -209,11 +211,13 @@ class SQLiteStore(Store):
             found = transaction.execute(sql.STATE_OF, (task_id,)).fetchone()
             if found is None or found[1] > RUNNING:
                 return None
-            seq, state, queue, rules = found
+            seq, state, queue, rules, name = found
             if state == RUNNING:
                 transaction.execute(sql.REQUEST_CANCEL, (seq,))
                 return Cancellation.REQUESTED
-            scheduling.cancel_waiting(transaction, seq, queue, state, rules, wall, reason, self._keeping)
+            scheduling.cancel_waiting(
+                transaction, seq, queue, state, rules, name, wall, reason, self._keeping
+            )
             return Cancellation.DONE
 
         found: Cancellation | None = self._writer.run(work)
@@ -242,6 +246,7 @@ class SQLiteStore(Store):
     def prune(self, wall: float) -> int:
         def work(transaction: Transaction) -> int:
             transaction.execute(sql.FREE_KEYS, (wall,))
+            beats.fold(transaction, wall, _FORGET_AT_ONCE)
             gone = forget(transaction, transaction.execute(sql.GONE, (wall, _FORGET_AT_ONCE)).fetchall())
             if self._keeping.number is not None:
                 gone += forget_surplus(transaction, self._keeping.number, _FORGET_AT_ONCE)
@@ -251,6 +256,7 @@ class SQLiteStore(Store):
             is_due = (
                 connection.execute(sql.GONE, (wall, 1)).fetchone() is not None
                 or connection.execute(sql.HAS_FREE_KEYS, (wall,)).fetchone() is not None
+                or beats.has_old(connection, wall)
             )
         if not is_due and self._keeping.number is None:
             return 0
@@ -304,6 +310,55 @@ class SQLiteStore(Store):
     def ahead(self, record: TaskRecord) -> int:
         with self._readers.reading() as connection:
             return looking.ahead(connection, record.id)
+
+    # -- seeing and steering -----------------------------------------------------------------------
+
+    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
+        with self._readers.reading() as connection:
+            return overview.ids(connection, which, after, limit)
+
+    def totals(self) -> list[QueueTotals]:
+        with self._readers.reading() as connection:
+            return overview.totals(connection)
+
+    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
+        with self._readers.reading() as connection:
+            return beats.since(connection, since, name)
+
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        self._hands.log(record, fence, lines)
+
+    def logs(self, task_id: str) -> list[LogLine]:
+        with self._readers.reading() as connection:
+            return overview.logs(connection, task_id)
+
+    def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
+        offset = self._offset()
+        try:
+            added: TaskRecord | str | None = self._writer.run(
+                lambda transaction: steering.again(
+                    transaction, task_id, new_id, steady, wall, offset, self._capacity
+                )
+            )
+        except Uncertain as error:
+            raise SubmitUncertain(new_id, str(error)) from error
+        if isinstance(added, TaskRecord):
+            self._added(added, None)
+            return new_id
+        return added
+
+    def hasten(self, task_id: str, steady: float, wall: float) -> bool:
+        offset = self._offset()
+        is_delayed: bool = self._writer.run(
+            lambda transaction: steering.hasten(transaction, task_id, wall, offset)
+        )
+        if is_delayed:
+            self._hands.look_again()
+        return is_delayed
+
+    def delete(self, task_ids: Collection[str]) -> int:
+        deleted: int = self._writer.run(lambda transaction: steering.delete(transaction, task_ids))
+        return deleted
 
     # -- other processes ---------------------------------------------------------------------------
 

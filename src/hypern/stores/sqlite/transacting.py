@@ -11,6 +11,7 @@ import time
 from hypern.errors import QueueUnavailable, TaskError
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.pieces import Piece, Uncertain
+from hypern.stores.sqlite import beats
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.adding import PlainAdding, add_together
 from hypern.stores.sqlite.database import PATIENCE, Database
@@ -117,6 +118,8 @@ class Transactions:
         for (queue, state), number in transaction.counts.items():
             if number:
                 transaction.execute(sql.ADD_COUNT, (queue, state, number))
+        if transaction.tallies:
+            beats.write(transaction)
         return None
 
     def _begin(self, durable: bool) -> None:

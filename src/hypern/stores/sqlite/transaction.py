@@ -7,26 +7,41 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from hypern.stores.durable.states import RUNNING
+from hypern.stores.durable.states import PRUNED, RUNNING
+from hypern.stores.pulse import Tally, beat_at
 
 
 class Transaction:
     """What a piece of work writes to. `counts`: changes of the numbers per queue and state of what runs
-    or has ended, written at the end, once for all pieces."""
+    or has ended, and `tallies`: the pulse by beat and name; both are written at the end, once for all
+    pieces."""
 
-    __slots__ = ("connection", "counts", "execute")
+    __slots__ = ("connection", "counts", "execute", "tallies")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.execute = connection.execute
         self.counts: Counter[tuple[str, int]] = Counter()
+        self.tallies: dict[tuple[int, str], Tally] = {}
 
-    def moved(self, queue: str, before: int | None, after: int | None) -> None:
-        """A task of `queue` has gone from one state to another (None: to nowhere)."""
-        if before is not None and before >= RUNNING:
+    def moved(self, queue: str, before: int, after: int) -> None:
+        """A task of `queue` has gone from one state to another."""
+        if before >= RUNNING:
             self.counts[queue, before] -= 1
-        if after is not None and after >= RUNNING:
+        if after >= RUNNING:
             self.counts[queue, after] += 1
+
+    def pruned(self, queue: str, before: int) -> None:
+        """A task of `queue` that had ended is forgotten."""
+        self.moved(queue, before, PRUNED)
+
+    def tally(self, name: str, wall: float) -> Tally:
+        """Where what ends at that second is counted."""
+        key = (beat_at(wall), name)
+        found = self.tallies.get(key)
+        if found is None:
+            found = self.tallies[key] = Tally()
+        return found
 
 
 Work = Callable[[Transaction], Any]
