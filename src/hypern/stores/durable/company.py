@@ -9,7 +9,7 @@ from __future__ import annotations
 
 # What one thread may take to come back (seconds), and how long to wait for all of them at most.
 _EACH = 0.00005
-_LONGEST = 0.005
+_LONGEST = 0.002
 # After waits that were in vain, so many transactions at most go without.
 _MOST_WITHOUT = 64
 
@@ -45,7 +45,7 @@ class Company:
     def stayed_away(self, present: int) -> None:
         """They did not; so many were there in the end. Unless it was worth the wait, there will be less of
         that."""
-        if 2 * present > self.expected:
+        if 4 * present > 3 * self.expected:
             return
         self._penalty = min(_MOST_WITHOUT, 2 * self._penalty or 1)
         self._without = self._penalty
