@@ -10,7 +10,7 @@ from hypern.records import TERMINAL, Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import AGEING, EXPIRED, MOST_DELIVERIES, WORKER_LOST, QueueState
 from hypern.stores.conformance.suite import make_record
 
-CAPACITY, KEEP, KEEP_SECONDS = 6, 3, 50.0
+CAPACITY, KEEP, KEEP_SECONDS = 8, 3, 50.0
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING
 STATUS = {Completed: TaskStatus.COMPLETED, Failed: TaskStatus.FAILED, Cancelled: TaskStatus.CANCELLED}
 ENDED_IN_ITS_LAST_WORKER = f"asked to stop; {WORKER_LOST}"

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 from tests.stores.expected import CAPACITY, PENDING, RUNNING, Model, Queue, Wish, again
 from tests.stores.played import Hand, Played, PlayedMemory, PlayedSQLite
 
@@ -18,12 +26,12 @@ from hypern.stores.conformance.suite import finish, make_record
 ENDINGS: list[Ending] = [Completed("value"), Failed("ValueError: no", "…"), Cancelled()]
 WISHES = st.builds(
     Wish,
-    delay=st.sampled_from([0.0, 0.0, 1.0, 3.0, 40.0]),
+    delay=st.sampled_from([0.0, 0.0, 0.0, 0.0, 1.0, 10.0]),
     priority=st.sampled_from([0, 0, 1, 10, -10]),
     lane=st.sampled_from(Lane),
     queue=st.sampled_from(["mail", "default", "default"]),
     expires=st.sampled_from([None, None, None, 2.0, 20.0]),
-    key=st.sampled_from([None, None, "a", "b"]),
+    key=st.sampled_from([None, None, None, "a", "b"]),
     unique_for=st.sampled_from([None, 30.0]),
 )
 # Which of the processes does a step; a store that only one can use takes it for the only one.
@@ -53,9 +61,26 @@ class Game(RuleBasedStateMachine):
 
     # -- submit ------------------------------------------------------------------------------------
 
+    # Hypothesis leaves out some of the rules in each game; without tasks and claims there would be none.
+
+    @initialize(wishes=st.lists(WISHES, min_size=2, max_size=4))
+    def begin(self, wishes: list[Wish]) -> None:
+        self.submit(0, wishes, False)
+
     @rule(who=WHO, wishes=st.lists(WISHES, min_size=1, max_size=4))
-    def submit(self, who: int, wishes: list[Wish]) -> None:
+    def submit_more(self, who: int, wishes: list[Wish]) -> None:
+        self.submit(who, wishes, False)
+
+    @rule(target=attempts, who=WHO)
+    def claim_more(self, who: int) -> object:
+        return multiple(*self.claim_in_each(who))
+
+    @rule(who=WHO, wishes=st.lists(WISHES, max_size=4), together=st.booleans())
+    def submit(self, who: int, wishes: list[Wish], together: bool) -> None:
         hand = self.hand(who)
+        if together:
+            self.submit_together(hand, wishes)
+            return
         for wish in wishes:
             record, holder = self.model.record(wish), self.model.holder(wish)
             if holder is None and self.model.is_full():
@@ -67,9 +92,8 @@ class Game(RuleBasedStateMachine):
                 self.model.add(record, wish)
         self.played.wrote(hand)
 
-    @rule(who=WHO, wishes=st.lists(WISHES, max_size=4))
-    def submit_together(self, who: int, wishes: list[Wish]) -> None:
-        hand, model = self.hand(who), self.model
+    def submit_together(self, hand: Hand, wishes: list[Wish]) -> None:
+        model = self.model
         records = [model.record(wish) for wish in wishes]
         before = (dict(model.tasks), dict(model.kept_keys), model.accepted)
         answers: list[str | None] = []
@@ -93,17 +117,19 @@ class Game(RuleBasedStateMachine):
 
     # -- claim -------------------------------------------------------------------------------------
 
-    @rule(target=attempts, who=WHO)
-    def claim(self, who: int) -> object:
-        return multiple(*(attempt for lane in Lane for attempt in self.claim_one(who, lane)))
+    @rule(target=attempts, who=WHO, again=st.booleans())
+    def claim(self, who: int, again: bool) -> object:
+        """`again`: give up and claim once more, so that endings of an attempt come while a later one runs,
+        which chance alone brings too seldom."""
+        attempts = self.claim_in_each(who)
+        if again:
+            for attempt in list(attempts):
+                self.try_again(attempt, 0.0)
+            attempts += self.claim_in_each(who)
+        return multiple(*attempts)
 
-    @rule(target=attempts, who=WHO, lane=st.sampled_from(Lane))
-    def run_twice(self, who: int, lane: Lane) -> object:
-        """So that endings of an attempt come while a later one runs, which chance alone brings too seldom."""
-        first = self.claim_one(who, lane)
-        for attempt in first:
-            self.try_again(attempt, 0.0)
-        return multiple(*first, *self.claim_one(who, lane))
+    def claim_in_each(self, who: int) -> list[Attempt]:
+        return [attempt for lane in Lane for attempt in self.claim_one(who, lane)]
 
     def claim_one(self, who: int, lane: Lane) -> list[Attempt]:
         hand, model = self.hand(who), self.model
@@ -139,13 +165,14 @@ class Game(RuleBasedStateMachine):
 
     @rule(who=WHO, endings=st.lists(st.sampled_from(ENDINGS), min_size=1, max_size=4))
     def work_off(self, who: int, endings: list[Ending]) -> None:
-        """So that tasks end in numbers, and the oldest are forgotten."""
+        """So that tasks end in numbers, and those that ended first are forgotten."""
         for ending in endings:
+            self.pass_time(0.5)
             for lane in Lane:
                 for attempt in self.claim_one(who, lane):
                     self.finish(attempt, ending)
 
-    @rule(attempt=attempts, wait=st.sampled_from([0.0, 2.0, 30.0]), counts=st.booleans())
+    @rule(attempt=attempts, wait=st.sampled_from([0.0, 2.0, 10.0]), counts=st.booleans())
     def try_again(self, attempt: Attempt, wait: float, counts: bool = True) -> None:
         hand, record, fence = attempt
         valid = self.model.is_running(record.id, fence) and not hand.is_closed
@@ -178,8 +205,8 @@ class Game(RuleBasedStateMachine):
     @rule(
         who=WHO,
         name=st.sampled_from(["mail", "mail", "default"]),
-        paused=st.sampled_from([None, False, True]),
-        limit=st.sampled_from([None, 0, 1, 2]),
+        paused=st.sampled_from([None, None, False, False, True]),
+        limit=st.sampled_from([None, None, 0, 1, 2]),
     )
     def set_queue(self, who: int, name: str, paused: bool | None, limit: int | None) -> None:
         hand = self.hand(who)
@@ -191,12 +218,22 @@ class Game(RuleBasedStateMachine):
         if limit is not None:
             queue.limit = limit or None
 
-    @rule(who=WHO, seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 60.0]), releases=st.booleans())
-    def advance(self, who: int, seconds: float, releases: bool) -> None:
-        self.model.steady += seconds
-        self.model.wall += seconds
+    @rule(
+        who=WHO,
+        seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 60.0]),
+        releases=st.sampled_from([True, True, False]),
+        prunes=st.booleans(),
+    )
+    def advance(self, who: int, seconds: float, releases: bool, prunes: bool) -> None:
+        self.pass_time(seconds)
         if releases:
             self.release(self.hand(who))
+        if prunes:
+            self.prune(self.hand(who))
+
+    def pass_time(self, seconds: float) -> None:
+        self.model.steady += seconds
+        self.model.wall += seconds
 
     @precondition(lambda game: game.kind.steps)
     @rule(seconds=st.sampled_from([-3600.0, -5.0, 5.0, 3600.0]))
@@ -208,9 +245,7 @@ class Game(RuleBasedStateMachine):
         self.played.wrote(hand)
         assert released == self.model.release()
 
-    @rule(who=WHO)
-    def prune(self, who: int) -> None:
-        hand = self.hand(who)
+    def prune(self, hand: Hand) -> None:
         assert hand.store.prune(self.model.wall) == self.model.prune()
         self.played.wrote(hand)
 
@@ -314,23 +349,25 @@ class SQLiteGame(Game):
         assert hand.store.rescue(self.model.steady, self.model.wall) == self.model.rescue()
         self.played.wrote(hand)
 
-    @rule(target=Game.attempts, who=WHO, lane=st.sampled_from(Lane))
-    def die_on_it(self, who: int, lane: Lane) -> object:
-        """So that tasks lose several workers, and late endings come from dead ones: chance is too slow."""
+    @rule(
+        target=Game.attempts,
+        who=WHO,
+        lane=st.sampled_from(Lane),
+        ending=st.sampled_from([None, *ENDINGS]),
+    )
+    def die_on_it(self, who: int, lane: Lane, ending: Ending | None) -> object:
+        """So that tasks lose several workers, and endings come from dead ones while others run their tasks:
+        chance is too slow. Before the death nobody may take the task."""
         attempts = self.claim_one(who, lane)
+        self.rescue(1 - who)
         self.crash(who)
         self.rescue(1 - who)
-        return multiple(*attempts)
-
-    @rule(who=WHO, lane=st.sampled_from(Lane), ending=st.sampled_from(ENDINGS))
-    def come_too_late(self, who: int, lane: Lane, ending: Ending) -> None:
-        """So that the endings of dead processes come while others run the task."""
-        attempts = self.claim_one(who, lane)
-        self.crash(who)
-        self.rescue(1 - who)
-        self.claim_one(1 - who, lane)
+        if ending is None:
+            return multiple(*attempts)
+        others = self.claim_one(1 - who, lane)
         for attempt in attempts:
             self.finish(attempt, ending)
+        return multiple(*attempts, *others)
 
 
 class RoomySQLiteGame(SQLiteGame):

@@ -23,5 +23,5 @@ def played(kind: type[Game], examples: int) -> object:
 
 
 TestMemory = played(MemoryGame, 300)
-TestSQLite = played(SQLiteGame, 120)
-TestRoomySQLite = played(RoomySQLiteGame, 80)
+TestSQLite = played(SQLiteGame, 250)
+TestRoomySQLite = played(RoomySQLiteGame, 60)

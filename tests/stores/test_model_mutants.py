@@ -82,7 +82,7 @@ def play(examples: int) -> unittest.TestResult:
 def test_the_game_is_lost(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With this mistake the store says something else than the model within so many sequences of steps."""
     MUTANTS[mutant](monkeypatch)
-    result = play(300)
+    result = play(200)
     assert not result.errors
     assert result.failures
 
