@@ -240,3 +240,22 @@ def test_error_handlers_are_for_exception_classes(kind: Any) -> None:
     """A status or a name is refused at the decorator."""
     with pytest.raises(RouteError, match="exception classes"):
         WebApp().errorhandler(kind)(lambda req, res, error: None)
+
+
+class _Part:
+    def __init__(self) -> None:
+        self.put_into: list[Router] = []
+
+    def install(self, router: Router) -> None:
+        self.put_into.append(router)
+        router.get("/part")(answering("a part"))
+
+
+@pytest.mark.parametrize(("parts", "path"), [((), "/part"), (("/api",), "/api/part")])
+def test_a_part_installs_itself(parts: tuple[str, ...], path: str) -> None:
+    """An object with `install` is called once, with the app or with a router below the prefix."""
+    app, part = WebApp(), _Part()
+    app.use(*parts, part)
+    assert TestClient(app).get(path).text == "a part"
+    assert len(part.put_into) == 1
+    assert (part.put_into[0] is app) == (not parts)

@@ -89,6 +89,9 @@ class Router:
         A middleware is `async def mw(req, res, ctx, next)` and goes on with `await next()`. A plain one
         runs in a thread before the rest, which follows if it called `next()`, once it has returned.
         A middleware applies to this router's routes (an app's also to paths without a route).
+
+        Anything else with a method `install` puts itself in: `install(router)` is called, once, with this
+        router or app, or, below a prefix, with a router that is put there.
         """
         prefix = ""
         if parts and isinstance(parts[0], str):
@@ -101,6 +104,8 @@ class Router:
         for part in rest:
             if isinstance(part, Router):
                 self._mount(prefix, part)
+            elif _is_installable(part):
+                self._install(prefix, part)
             else:
                 check_callable(part, ("req", "res", "ctx", "next"), "the middleware")
                 self._rules.middleware.append((prefix, part))
@@ -153,6 +158,14 @@ class Router:
         for route in router._routes:
             self._adopt(prefix, route)
 
+    def _install(self, prefix: str, part: Any) -> None:
+        if not prefix:
+            part.install(self)
+            return
+        router = Router()
+        part.install(router)
+        self._mount(prefix, router)
+
     def _is_inside(self, router: Router) -> bool:
         return self is router or any(parent._is_inside(router) for parent, _ in self._mounts)
 
@@ -169,6 +182,11 @@ class Router:
     def _changed(self) -> None:
         for parent, _ in self._mounts:
             parent._changed()
+
+
+def _is_installable(part: Any) -> bool:
+    # Of a class itself, `install` would be called without an object.
+    return not isinstance(part, type) and callable(getattr(part, "install", None))
 
 
 class RouteBuilder:
