@@ -47,7 +47,8 @@ class Hypern(WebApp):
     `task_store`: `"memory://"` (also from `HYPERN_TASK_STORE`). `task_grace_seconds`: how long stopping
     waits for running and due tasks. `task_async_limit`: coroutine tasks running at once.
     `task_result_ttl` (seconds) and `task_result_limit`: how long and how many ended tasks can be looked
-    up. The others are those of `WebApp`. Raises ConfigurationError for a value that cannot work.
+    up. `task_log_level`: keep with a task what it writes to the log, from `"INFO"`, say, on. The others are
+    those of `WebApp`. Raises ConfigurationError for a value that cannot work.
 
     The app made last is the one that the module-level `background`, `submit_task`, … belong to.
     """
@@ -62,6 +63,7 @@ class Hypern(WebApp):
         task_async_limit: int | None = None,
         task_result_ttl: float | None = None,
         task_result_limit: int | None = None,
+        task_log_level: str | None = None,
         debug: bool = False,
         max_body_size: int = 16 * 1024 * 1024,
         request_timeout: float = 30.0,
@@ -88,6 +90,7 @@ class Hypern(WebApp):
                 task_async_limit=task_async_limit,
                 task_result_ttl=task_result_ttl,
                 task_result_limit=task_result_limit,
+                task_log_level=task_log_level,
             )
         )
         self._default_error_handlers[QueueFull] = _answer_queue_full

@@ -22,7 +22,8 @@ class Settings:
     else any number). `task_store`: URL of the store. `task_queues`: run the tasks of these queues only.
     `task_grace_seconds`: how long stopping waits for running and due tasks. `task_result_ttl` (seconds) and
     `task_result_limit` (a number): how long and how many ended tasks can be looked up (1 hour and 10,000 in
-    memory, else 7 days and any number).
+    memory, else 7 days and any number). `task_log_level`: keep with a task the lines of this level and above
+    that it writes to the log; None: none.
 
     Raises ConfigurationError for a value that cannot work.
     """
@@ -35,6 +36,7 @@ class Settings:
     task_async_limit: int = 10_000
     task_result_ttl: float | None = None
     task_result_limit: int | None = None
+    task_log_level: str | None = None
 
     def __post_init__(self) -> None:
         scheme = _check_store(self.task_store)
@@ -55,6 +57,10 @@ class Settings:
         _check_number("task_result_ttl", self.task_result_ttl, least=0)
         if self.task_result_limit is not None:
             _check_number("task_result_limit", self.task_result_limit, least=0, whole=True)
+        if self.task_log_level is not None and self.task_log_level not in _LEVELS:
+            raise ConfigurationError(
+                f"task_log_level must be one of {', '.join(_LEVELS)}, or None, not {self.task_log_level!r}."
+            )
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__slots__}
@@ -69,6 +75,8 @@ class Settings:
             chosen["task_store"] = os.environ[STORE_VARIABLE]
         return cls(**chosen)
 
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # What depends on where the tasks are kept.
 _DEFAULTS: dict[str, dict[str, Any]] = {

@@ -20,6 +20,7 @@ from hypern.stores.opening import open_late, open_store
 from hypern.tasks import process, ticking
 from hypern.tasks.answers import answers_for
 from hypern.tasks.channel import is_child
+from hypern.tasks.logs import TaskLog
 from hypern.tasks.unfinished import name_abandoned, name_given_back
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
 
@@ -71,6 +72,8 @@ class Engine:
         self._loop: LoopLane
         self._loops: list[Loop] = []
         self._delays: Loop
+        level = self.settings.task_log_level
+        self._log = None if level is None else TaskLog(self.store, level)
 
     # -- the way of a task --------------------------------------------------------------------------
 
@@ -174,6 +177,8 @@ class Engine:
                 self._loops.append(Loop("hypern-watch", self._machine, self._watch))
             for loop in self._loops:
                 loop.start()
+            if self._log is not None:
+                self._log.begin()
             ticking.begin(self, self._loops)
             process.prepare_for_the_end()
             self._started = True
@@ -328,6 +333,8 @@ class Engine:
     def _end_workers(self) -> set[Lane]:
         """The lanes that have not ended: a function runs on."""
         ending = time.monotonic() + _ENDING_SECONDS
+        if self._log is not None:
+            self._log.end()
         self._work.deadlines.stop(ending)
         self._threads.stop()
         self._loop.stop()

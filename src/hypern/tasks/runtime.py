@@ -27,6 +27,7 @@ def configure(
     task_async_limit: int | None = None,
     task_result_ttl: float | None = None,
     task_result_limit: int | None = None,
+    task_log_level: str | None = None,
 ) -> None:
     """Settings for tasks in a program that has no `Hypern` app; each means what it means there.
 
@@ -43,6 +44,7 @@ def configure(
             task_async_limit=task_async_limit,
             task_result_ttl=task_result_ttl,
             task_result_limit=task_result_limit,
+            task_log_level=task_log_level,
         )
     )
 

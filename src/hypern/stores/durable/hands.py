@@ -4,6 +4,7 @@ way into the tables."""
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Sequence
 
@@ -43,6 +44,9 @@ class Hands:
         # Asked to stop while they waited here.
         self._cancelled_here: set[str] = set()
         self._progress: dict[str, bytes] = {}
+        # Lines that were logged and are not yet being written.
+        self._lines: dict[str, list[LogLine]] = {}
+        self._log_lock = threading.Lock()
         # Ended, and not yet written down.
         self._ending: dict[str, Claim] = {}
 
@@ -202,8 +206,18 @@ class Hands:
 
     def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
         claim = self.current(record.id, fence)
-        if claim is not None:
-            self._ledger.log(claim, lines)
+        if claim is None:
+            return
+        with self._log_lock:
+            waiting = self._lines.setdefault(record.id, [])
+            is_on_its_way = bool(waiting)
+            waiting.extend(lines)
+        if not is_on_its_way:
+            self._ledger.log(claim, lambda: self._take_lines(record.id))
+
+    def _take_lines(self, task_id: str) -> list[LogLine]:
+        with self._log_lock:
+            return self._lines.pop(task_id, [])
 
     def latest_progress(self, task_id: str) -> bytes | None:
         """What a task that runs here said last, while that is not yet written down."""

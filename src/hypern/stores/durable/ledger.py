@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from hypern.records import Ending, Lane
@@ -76,8 +76,8 @@ class Ledger(Protocol):
         """Write soon how far a task is: what `latest()` gives then, None: nothing any more."""
         ...
 
-    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
-        """Keep lines that a task wrote, soon."""
+    def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
+        """Keep lines that a task wrote, soon: those that `latest()` gives then."""
         ...
 
     def give_back(self, rows: Collection[Row]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
@@ -126,8 +126,8 @@ class PostgresLedger:
 
         self._writer.post(work, lambda result, error: None, soon=False)
 
-    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
-        work = Logging(self._database, claim, self._presence.incarnation(), lines)
+    def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
+        work = Logging(self._database, claim, self._presence.incarnation(), latest)
         self._writer.post(work, lambda result, error: None, soon=False)
 
     def give_back(self, rows: Collection[Row]) -> None:

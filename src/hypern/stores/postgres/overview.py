@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from hypern.records import TaskRecord
@@ -66,13 +66,16 @@ def logs(link: Link, database: Database, task_id: str) -> list[LogLine]:
 class Logging(Batch):
     """Lines that a task wrote to the log."""
 
-    __slots__ = ("claim", "database", "lines", "owner", "was_sent")
+    __slots__ = ("claim", "database", "latest", "lines", "owner", "was_sent")
 
-    def __init__(self, database: Database, claim: Claim, owner: str, lines: Sequence[LogLine]) -> None:
+    def __init__(
+        self, database: Database, claim: Claim, owner: str, latest: Callable[[], list[LogLine]]
+    ) -> None:
         self.database = database
         self.claim = claim
         self.owner = owner
-        self.lines = lines
+        self.latest = latest
+        self.lines: list[LogLine] = []
         self.was_sent = False
 
     @classmethod
@@ -82,6 +85,8 @@ class Logging(Batch):
         return [None] * len(works)
 
     def keep(self, link: Link) -> None:
+        # What was taken before the connection was lost is not there a second time.
+        self.lines.extend(self.latest())
         values = (
             numbers([line.at for line in self.lines]),
             numbers([line.level for line in self.lines]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from hypern.errors import QueueUnavailable
 from hypern.records import Ending, Lane
@@ -113,10 +113,13 @@ class SQLiteLedger:
 
         self._writer.post(work, then, soon=False)
 
-    def log(self, claim: Claim, lines: Sequence[LogLine]) -> None:
+    def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         owner = self._neighbours.presence().incarnation
+        lines: list[LogLine] = []
 
         def work(transaction: Transaction) -> None:
+            # What was taken before a transaction failed is not there a second time.
+            lines.extend(latest())
             keep_log(transaction, claim, owner, lines)
 
         self._writer.post(work, lambda result, error: None, soon=False)
