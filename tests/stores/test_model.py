@@ -22,6 +22,6 @@ def played(kind: type[Game], examples: int) -> object:
     )
 
 
-TestMemory = played(MemoryGame, 300)
-TestSQLite = played(SQLiteGame, 250)
-TestRoomySQLite = played(RoomySQLiteGame, 60)
+TestMemory = played(MemoryGame, 200)
+TestSQLite = played(SQLiteGame, 100)
+TestRoomySQLite = played(RoomySQLiteGame, 40)
