@@ -1,26 +1,26 @@
-"""The command line: `hypern run`, `hypern worker` and `hypern store`.
+"""The command line, `hypern COMMAND …`: each command in a module of its own.
 
-Exit status: 0 all went well, 1 it failed, 2 it was called or set up in a way that cannot work.
+Exit status: 0 all went well, 1 it failed or was not found, 2 it was called or set up in a way that cannot
+work.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from hypern.cli import store
-from hypern.cli.arguments import parser
-from hypern.cli.commands import run, worker
-from hypern.errors import ConfigurationError, HypernError
+from hypern.cli import serving, store
+from hypern.cli.output import finish, tell
+from hypern.errors import ConfigurationError, HypernError, InvalidOption
 
 FAILED, USAGE = 1, 2
-_COMMANDS = {
-    "run": run,
-    "worker": worker,
-    "store migrate": store.migrate,
-    "store check": store.check,
-    "store copy": store.copy,
-}
+# What shells report of programs that Ctrl-C, or a reader who has seen enough, has ended.
+_INTERRUPTED, _UNREAD = 130, 141
+
+# In the order in which `hypern --help` names them. Each has `add`, which adds its arguments, and with them
+# what to `do`: called with what was given, it returns the exit status, None for 0.
+_COMMANDS = (serving, store)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +28,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Raises SystemExit where argparse does: for `--help` and for arguments that it cannot read.
     """
-    given = parser().parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
-        _COMMANDS[given.command](given)
-    except ConfigurationError as error:
-        print(f"hypern: {error}", file=sys.stderr)  # noqa: T201
+        status: int = given.do(given) or 0
+        finish()
+    except (ConfigurationError, InvalidOption) as error:
+        tell(f"hypern: {error}")
         return USAGE
     except HypernError as error:
-        print(f"hypern: {error}", file=sys.stderr)  # noqa: T201
+        tell(f"hypern: {error}")
         return FAILED
-    return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return _UNREAD
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="hypern",
+        description="Serve an app, run its background tasks, look after them.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"hypern {version('hypern')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands)
+    return top
