@@ -1,5 +1,6 @@
-/* Shifts the wall clock of the process that it is preloaded into by the nanoseconds in the file $CLOCK_SHIM,
- * which may change at any time. The clocks that only run forward are left alone. */
+/* Shifts clocks of the process that it is preloaded into by the nanoseconds in the file $CLOCK_SHIM, which may
+ * change at any time: the wall clock by the first number, the clock that goes on while the machine is suspended
+ * by the second one, if there is one. CLOCK_MONOTONIC is left alone. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,15 +12,15 @@
 
 #define BILLION 1000000000LL
 
-static volatile long long none;
-static volatile long long *shift = &none;
+static volatile long long none[2];
+static volatile long long *shift = none;
 
 __attribute__((constructor)) static void find_the_shift(void) {
     const char *path = getenv("CLOCK_SHIM");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0)
         return;
-    void *memory = mmap(NULL, sizeof(long long), PROT_READ, MAP_SHARED, file, 0);
+    void *memory = mmap(NULL, sizeof none, PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (memory != MAP_FAILED)
         shift = memory;
@@ -27,8 +28,8 @@ __attribute__((constructor)) static void find_the_shift(void) {
 
 int clock_gettime(clockid_t clock, struct timespec *moment) {
     int failed = (int)syscall(SYS_clock_gettime, clock, moment);
-    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-        long long at = moment->tv_sec * BILLION + moment->tv_nsec + *shift;
+    if (!failed && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_BOOTTIME)) {
+        long long at = moment->tv_sec * BILLION + moment->tv_nsec + shift[clock == CLOCK_BOOTTIME];
         moment->tv_sec = at / BILLION;
         moment->tv_nsec = at % BILLION;
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 import threading
+import time
 from typing import Any
 
-import crash.tasks
 from crash.surroundings import EFFECTS, Surroundings
+from tests.crash.hard_tasks import find
 
 from hypern import Hypern
 
@@ -20,12 +22,24 @@ class Commands:
     """One method for each word that the tests use; what it returns is the answer."""
 
     app: Hypern
+    second: Hypern
 
     def ready(self) -> None:
         """Answers once everything is imported."""
 
     def open(self, **settings: Any) -> None:
         self.app = Hypern(task_store=TOLD.store, **settings)
+
+    def open_second(self, **settings: Any) -> None:
+        """Another app on the same store."""
+        self.second = Hypern(task_store=TOLD.store, **settings)
+        self.second.engine.start()
+
+    def close_the_idle_one(self) -> None:
+        """Of the two apps, end the one that runs nothing."""
+        engines = [self.app.engine, self.second.engine]
+        [idle] = [engine for engine in engines if not engine.store.is_busy()]
+        idle.stop(final=True)
 
     def start(self) -> None:
         self.app.engine.start()
@@ -36,12 +50,39 @@ class Commands:
     def submit(
         self, task_id: str, kind: str = "quick", delay: float = 0.0, args: tuple[Any, ...] = ()
     ) -> str:
-        task = getattr(crash.tasks, kind)
-        return str(self.app.submit_task(task, args=(task_id, *args), delay_seconds=delay, task_id=task_id))
+        return str(
+            self.app.submit_task(find(kind), args=(task_id, *args), delay_seconds=delay, task_id=task_id)
+        )
 
     def get(self, task_id: str) -> Any:
         task = self.app.get_task(task_id)
         return None if task is None else [task.status.value, task.result, task.error]
+
+    def submit_many(self, number: int, name: str) -> None:
+        self.app.submit_many((find("quick"), (f"{name}:{each}",)) for each in range(number))
+
+    def submit_async(self, number: int, name: str) -> tuple[float, int]:
+        """Submit so many on an event loop, one after the other. How long that took (seconds), and how many
+        turns of a hundredth of a second the loop made meanwhile."""
+
+        async def submit() -> None:
+            for each in range(number):
+                task_id = f"{name}:{each}"
+                await find("quick").with_options(task_id=task_id).submit_async(task_id)
+
+        async def run() -> tuple[float, int]:
+            since, turns = time.monotonic(), 0
+            submitting = asyncio.create_task(submit())
+            while not submitting.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            await submitting
+            return time.monotonic() - since, turns
+
+        return asyncio.run(run())
+
+    def set_queue(self, name: str, paused: bool | None = None, limit: int | None = None) -> None:
+        self.app.engine.store.set_queue(name, paused=paused, limit=limit)
 
     def cancel(self, task_id: str) -> bool:
         return self.app.cancel_task(task_id)
