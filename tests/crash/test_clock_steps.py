@@ -78,8 +78,8 @@ def test_a_step_of_the_clock_changes_no_order(
 def test_what_was_due_while_the_machine_slept_runs_when_it_wakes(
     puppet: MakePuppet, effects: Effects, home: Path, shim: Path
 ) -> None:
-    """After a suspend of an hour a task that became due meanwhile starts at once, one that did not does not, and
-    the one that was running is nobody else's."""
+    """After a suspend of an hour a task that became due meanwhile starts at once, one that did not does not,
+    and the one that was running is nobody else's."""
     shift = home / "shift"
     shift.write_bytes(struct.pack("qq", 0, 0))
     preload = {"LD_PRELOAD": str(shim), "CLOCK_SHIM": str(shift)}
@@ -88,11 +88,11 @@ def test_what_was_due_while_the_machine_slept_runs_when_it_wakes(
     producer.submit("running", "slow", 0.0, 1.0)
     effects.wait("running")
     producer.submit("due", "quick", 3000.0)
-    producer.submit("not due", "quick", 7200.0)
+    producer.submit("not-due", "quick", 7200.0)
     slept = time.monotonic_ns()
     with shift.open("r+b") as file:
         file.write(struct.pack("qq", 3600 * 10**9, 3600 * 10**9))
     assert (effects.wait("due").at - slept) / 1e9 < STALL
     until(lambda: producer.status("running") == "completed", "the running one ends")
-    assert producer.status("not due") == "pending"
-    assert [len(effects.of(task_id)) for task_id in ("running", "due", "not due")] == [1, 1, 0]
+    assert producer.status("not-due") == "pending"
+    assert [len(effects.of(task_id)) for task_id in ("running", "due", "not-due")] == [1, 1, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -177,3 +178,76 @@ def test_close_writes_what_is_in_line(writer: Writer, database: Database) -> Non
     assert written(database) == list(range(50))
     writer.post(put(99), lambda result, error: told.append(error))
     assert isinstance(told[-1], QueueUnavailable)
+
+
+def test_ctrl_c_in_whoever_leads(writer: Writer, database: Database) -> None:
+    """A signal that comes while the main thread writes for all ends its own work only; what stood in the same
+    transaction is written, once, and the next one leads."""
+    told: list[int] = []
+
+    def interrupted(transaction: Transaction) -> None:
+        transaction.execute("INSERT INTO written VALUES (5)")
+        signal.raise_signal(signal.SIGINT)
+
+    for turn in range(20):
+        writer.post(put(100 + turn), lambda result, error: told.append(result), soon=False)
+        with pytest.raises(KeyboardInterrupt):
+            writer.run(interrupted)
+        assert writer.run(put(200 + turn)) == 200 + turn
+    writer.flush()
+    assert sorted(told) == list(range(100, 120))
+    assert written(database) == [*range(100, 120), *range(200, 220)]
+
+
+def test_a_storm_of_signals_in_the_main_thread(writer: Writer, database: Database) -> None:
+    """Whatever step it meets, what others write is written once, and nobody waits for ever."""
+    armed = [False]
+
+    class Interrupt(BaseException):
+        pass
+
+    def interrupt(number: int, frame: object) -> None:
+        if armed[0]:
+            armed[0] = False
+            raise Interrupt
+
+    kept: list[int] = []
+    stop = threading.Event()
+
+    def others() -> None:
+        number = 100_000
+        while not stop.is_set():
+            assert writer.run(put(number)) == number
+            kept.append(number)
+            number += 1
+
+    def disturb() -> None:
+        main = threading.main_thread().ident
+        assert main is not None
+        while not stop.wait(0.0003):
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    threads = [threading.Thread(target=work) for work in (others, disturb)]
+    for thread in threads:
+        thread.start()
+    interrupted = 0
+    try:
+        for number in range(1500):
+            try:
+                armed[0] = True
+                writer.run(put(number))
+                armed[0] = False
+                kept.append(number)
+            except Interrupt:
+                interrupted += 1
+    finally:
+        armed[0] = False
+        stop.set()
+        for thread in threads:
+            thread.join(WAIT)
+        signal.signal(signal.SIGUSR1, before)
+    assert not any(thread.is_alive() for thread in threads)
+    assert interrupted
+    assert writer.run(put(99_999)) == 99_999
+    assert set(kept) <= set(written(database))
