@@ -42,6 +42,7 @@ from hypern.tasks.queues import limit_queue, pause_queue, queue_states, resume_q
 from hypern.tasks.recurring import cron, every
 from hypern.tasks.runtime import configure
 from hypern.tasks.standalone import lifespan, start_workers
+from hypern.tasks.waiting import wait_for_task, wait_for_task_async
 from hypern.tasks.wishes import Cancel, Retry, Snooze
 
 __version__ = "0.1.0"
@@ -100,4 +101,6 @@ __all__ = [
     "start_workers",
     "submit_many",
     "submit_task",
+    "wait_for_task",
+    "wait_for_task_async",
 ]

@@ -16,7 +16,17 @@ from typing import Any
 import pytest
 from tests.tasks.conftest import WAIT
 
-from hypern import NotSerializable, TaskStatus, background, cancel_task, current_task, explain, get_task
+from hypern import (
+    NotSerializable,
+    TaskStatus,
+    background,
+    cancel_task,
+    current_task,
+    explain,
+    get_task,
+    wait_for_task,
+    wait_for_task_async,
+)
 from hypern.config import Settings
 from hypern.errors import InvalidTask
 from hypern.tasks.engine import Engine
@@ -187,6 +197,18 @@ def test_another_process_runs_it(only_submits: Engine, program: Run) -> None:
     program(SERVE)
     assert ended(task_id).result == 23
     assert "completed" in explain(task_id)
+
+
+def test_waiting_for_another_process(only_submits: Engine, program: Run) -> None:
+    """A process that runs no tasks can wait, in plain code and in coroutines, for what another one runs."""
+    program(SERVE)
+    for number in range(3):
+        found = wait_for_task(add(number, 1), WAIT)
+        assert found is not None
+        assert found.result == number + 1
+    in_coroutine = asyncio.run(wait_for_task_async(add(5, 1), WAIT))
+    assert in_coroutine is not None
+    assert in_coroutine.result == 6
 
 
 def test_a_killed_process_loses_nothing(only_submits: Engine, program: Run) -> None:

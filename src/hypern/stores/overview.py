@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
 from hypern.errors import InvalidOption
-from hypern.records import TaskRecord, TaskStatus
+from hypern.records import Progress, TaskRecord, TaskStatus
 from hypern.stores.pulse import Beat
 
 # Of the lines that a task wrote to the log the last so many are kept, and of each the first characters.
@@ -99,12 +101,31 @@ class LogLine(msgspec.Struct, frozen=True):
     text: str
 
 
+class Mark(NamedTuple):
+    """What changes of a task from the outside; two equal ones mean that nothing was to be seen between."""
+
+    status: TaskStatus
+    attempt: int
+    cancel_requested: bool
+    progress: Progress | None
+
+    @classmethod
+    def of(cls, record: TaskRecord) -> Mark:
+        return cls(record.status, record.attempt, record.cancel_requested, record.progress)
+
+
 class Overview(ABC):
     """The verbs of a store that change nothing and show much."""
 
     @abstractmethod
     def get(self, task_id: str) -> TaskRecord | None:
         """A copy of the record that changes no more, or None for an id that is not (or no longer) kept."""
+
+    def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
+        """The marks of those of these tasks that are kept. Asked for many times a second by one thread; the
+        very same dict as the last time means that nothing has changed."""
+        records = (self.get(task_id) for task_id in task_ids)
+        return {record.id: Mark.of(record) for record in records if record is not None}
 
     @abstractmethod
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:

@@ -19,6 +19,7 @@ from hypern.stores.base import Cancellation, Store
 from hypern.stores.opening import open_late, open_store
 from hypern.tasks import process, ticking
 from hypern.tasks.answers import answers_for
+from hypern.tasks.changes import Changes
 from hypern.tasks.channel import is_child
 from hypern.tasks.logs import TaskLog
 from hypern.tasks.unfinished import name_abandoned, name_given_back
@@ -67,6 +68,7 @@ class Engine:
         )
         self._final = process.is_ending() or (is_child() and not self.store.shared)
         self.store.attach(self)
+        self.changes = Changes(self.store)
         self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
         self._threads: ThreadLane
         self._loop: LoopLane
@@ -138,6 +140,12 @@ class Engine:
         if not self._started:  # it was stopped meanwhile, perhaps before that word got through
             self.start()
 
+    async def get_async(self, task_id: str) -> TaskRecord | None:
+        """What the store says of a task, for an event loop that a store's disk must not hold up."""
+        if not self.store.shared:
+            return self.store.get(task_id)
+        return await asyncio.to_thread(self.store.get, task_id)
+
     def cancel(self, task_id: object) -> bool:
         """Cancel a waiting task, ask a running one to stop. False: unknown, no id at all, or ended."""
         if not isinstance(task_id, str):
@@ -199,6 +207,7 @@ class Engine:
             else:
                 abandoned = []
             self._final = self._final or final
+            self.changes.stop()
             if final:
                 self.store.close()
             return abandoned
@@ -245,6 +254,7 @@ class Engine:
                 ticking.end(self._loops)
                 self._started = False
                 self._end_workers()
+            self.changes.stop()
             self.store.close()
 
     def hurry(self) -> None:

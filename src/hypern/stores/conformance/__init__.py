@@ -18,6 +18,7 @@ from hypern.stores.conformance.delaying import Delaying
 from hypern.stores.conformance.expiring import Expiring
 from hypern.stores.conformance.finishing import Finishing
 from hypern.stores.conformance.keeping import Keeping
+from hypern.stores.conformance.marking import Marking
 from hypern.stores.conformance.overviewing import Overviewing
 from hypern.stores.conformance.pacing import Pacing
 from hypern.stores.conformance.queueing import Queueing
@@ -43,6 +44,7 @@ class StoreConformance(
     Keeping,
     Uniqueness,
     Racing,
+    Marking,
     Overviewing,
     Steering,
 ):

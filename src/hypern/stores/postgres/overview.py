@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hypern.records import TaskRecord
 from hypern.stores.durable.claims import Claim
-from hypern.stores.durable.rows import as_it_was
+from hypern.stores.durable.rows import as_it_was, read_progress
 from hypern.stores.durable.states import FIELDS, STATUS, WITH_INDEX
-from hypern.stores.overview import LINES_KEPT, LOOKED_AT, Filter, Ids, LogLine, QueueTotals, read_cursor
+from hypern.stores.overview import LINES_KEPT, LOOKED_AT, Filter, Ids, LogLine, Mark, QueueTotals, read_cursor
 from hypern.stores.postgres.adding import add_carefully
 from hypern.stores.postgres.arrays import numbers, texts
 from hypern.stores.postgres.database import Database
@@ -57,6 +57,15 @@ def totals(link: Link, database: Database) -> list[QueueTotals]:
     for queue, state, number in link.rows(database.sql.TOTALS):
         counted[queue][FIELDS[state]] = number
     return [QueueTotals(queue, **fields) for queue, fields in sorted(counted.items()) if any(fields.values())]
+
+
+def marks(link: Link, database: Database, task_ids: Collection[str]) -> dict[str, Mark]:
+    return {
+        task_id: Mark(
+            STATUS[state], attempt, bool(asked), None if progress is None else read_progress(progress)
+        )
+        for task_id, state, attempt, asked, progress in link.rows(database.sql.MARKS, (texts(task_ids),))
+    }
 
 
 def logs(link: Link, database: Database, task_id: str) -> list[LogLine]:

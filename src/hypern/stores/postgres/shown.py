@@ -54,6 +54,9 @@ UNION ALL SELECT queue, 1, count(*) FROM {s}.tasks WHERE state = 1 GROUP BY queu
 UNION ALL SELECT queue, 2, count(*) FROM {s}.tasks WHERE state = 2 GROUP BY queue
 UNION ALL SELECT queue, state, sum(number)::bigint FROM {s}.deltas GROUP BY queue, state
 """
+    MARKS = """
+SELECT id, state, attempt, cancel_requested, progress FROM {s}.tasks WHERE id = ANY (%b::text[])
+"""
     LOGS = """
 SELECT l.at, l.level, l.logger, l.text FROM {s}.logs l JOIN {s}.tasks t ON t.seq = l.task
 WHERE t.id = %b ORDER BY l.added

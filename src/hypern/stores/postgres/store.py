@@ -18,7 +18,7 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
+from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals
 from hypern.stores.pace import Pace, turn
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning
 from hypern.stores.postgres.address import Address
@@ -275,6 +275,9 @@ class PostgresStore(Store):
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))
+
+    def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
+        return self._database.read(lambda link: overview.marks(link, self._database, task_ids))
 
     def totals(self) -> list[QueueTotals]:
         return self._database.read(lambda link: overview.totals(link, self._database))

@@ -259,6 +259,10 @@ SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error
     origin
 FROM hypern_tasks
 """
+MARKS = """
+SELECT id, state, attempt, cancel_requested, progress FROM hypern_tasks
+WHERE id IN (SELECT value FROM json_each(?))
+"""
 ATTEMPTS = """
 SELECT number, started_at, finished_at, error, traceback FROM hypern_attempts WHERE task = ? ORDER BY rowid
 """

@@ -17,7 +17,7 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
+from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals
 from hypern.stores.pace import Pace, turn
 from hypern.stores.pulse import Beat
 from hypern.stores.sqlite import adding, beats, looking, overview, scheduling, steering
@@ -25,6 +25,7 @@ from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.database import Database
 from hypern.stores.sqlite.endings import forget, forget_surplus
+from hypern.stores.sqlite.glance import Glance
 from hypern.stores.sqlite.ledger import SQLiteLedger
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.readers import Readers
@@ -69,13 +70,9 @@ class SQLiteStore(Store):
         self._neighbours = Neighbours(address)
         self._hands = Hands(SQLiteLedger(self._writer, self._neighbours, self._keeping), ahead)
         self._watch = Watch(
-            self._database,
-            self._writer,
-            self._readers,
-            self._hands,
-            self._neighbours,
-            self.rescue,
+            self._database, self._writer, self._readers, self._hands, self._neighbours, self.rescue
         )
+        self._glance = Glance(self._database)
         self._known_queues: set[str] = set()
         self._last_offset = 0.0
         self._is_closed = False
@@ -312,6 +309,9 @@ class SQLiteStore(Store):
             return looking.ahead(connection, record.id)
 
     # -- seeing and steering -----------------------------------------------------------------------
+
+    def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
+        return self._glance.look(task_ids)
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         with self._readers.reading() as connection:
