@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hypern.config import STORE_VARIABLE, Settings
+from hypern.config import STORE_VARIABLE, Settings, without_password
 from hypern.errors import ConfigurationError
 
 
@@ -73,3 +73,18 @@ def test_settings_do_not_change() -> None:
     """Settings that were read stay as they are."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().task_workers = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:///tasks.db", "sqlite:///tasks.db"),
+        ("sqlite:////var/tasks.db?synchronous=normal", "sqlite:////var/tasks.db?synchronous=normal"),
+        ("postgresql://ann:pw@host:5432/db", "postgresql://ann:***@host:5432/db"),
+        ("postgresql://host/db?sslpassword=pw&a=b#c", "postgresql://host/db?sslpassword=***&a=b#c"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_a_url_as_it_may_be_shown(url: str, shown: str) -> None:
+    """Without passwords, and otherwise as it was written."""
+    assert without_password(url) == shown

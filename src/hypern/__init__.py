@@ -38,10 +38,19 @@ from hypern.tasks.anywhere import cancel_task, get_task, submit_many, submit_tas
 from hypern.tasks.current import current_task
 from hypern.tasks.declare import Task, background
 from hypern.tasks.explain import explain
+from hypern.tasks.listing import TaskCount, TaskPage, count_tasks, list_tasks
 from hypern.tasks.queues import limit_queue, pause_queue, queue_states, resume_queue
 from hypern.tasks.recurring import cron, every
 from hypern.tasks.runtime import configure
 from hypern.tasks.standalone import lifespan, start_workers
+from hypern.tasks.steering import (
+    cancel_tasks,
+    delete_task,
+    delete_tasks,
+    retry_task,
+    retry_tasks,
+    run_task_now,
+)
 from hypern.tasks.waiting import wait_for_task, wait_for_task_async
 from hypern.tasks.wishes import Cancel, Retry, Snooze
 
@@ -77,7 +86,9 @@ __all__ = [
     "StoreUnusable",
     "SubmitUncertain",
     "Task",
+    "TaskCount",
     "TaskError",
+    "TaskPage",
     "TaskResult",
     "TaskStatus",
     "TaskTooLarge",
@@ -87,17 +98,25 @@ __all__ = [
     "UnprocessableEntity",
     "background",
     "cancel_task",
+    "cancel_tasks",
     "configure",
+    "count_tasks",
     "cron",
     "current_task",
+    "delete_task",
+    "delete_tasks",
     "every",
     "explain",
     "get_task",
     "lifespan",
     "limit_queue",
+    "list_tasks",
     "pause_queue",
     "queue_states",
     "resume_queue",
+    "retry_task",
+    "retry_tasks",
+    "run_task_now",
     "start_workers",
     "submit_many",
     "submit_task",

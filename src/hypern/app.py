@@ -21,6 +21,8 @@ from hypern.tasks.anywhere import submit_many_to, submit_to
 from hypern.tasks.declare import Decorate, Task, background_with
 from hypern.tasks.engine import Engine
 from hypern.tasks.explain import explain_to
+from hypern.tasks.filters import TaskFilter
+from hypern.tasks.listing import TaskCount, TaskPage, count_in, list_in
 from hypern.tasks.lookup import look_up
 from hypern.tasks.options import CallOptions, TaskOptions
 from hypern.tasks.queues import limit_queue_of, pause_queue_of
@@ -28,6 +30,14 @@ from hypern.tasks.recurring import Recur
 from hypern.tasks.runtime import use_engine
 from hypern.tasks.schedules import Cron, Every
 from hypern.tasks.standalone import only_tasks, stop_in_order
+from hypern.tasks.steering import (
+    cancel_all_in,
+    delete_all_in,
+    delete_in,
+    retry_all_in,
+    retry_in,
+    run_now_in,
+)
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -145,6 +155,40 @@ class Hypern(WebApp):
     def cancel_task(self, task_id: str) -> bool:
         """As `hypern.cancel_task`, for the tasks of this app's engine."""
         return self.engine.cancel(task_id)
+
+    def list_tasks(
+        self, *, limit: int = 50, after: str | None = None, **which: Unpack[TaskFilter]
+    ) -> TaskPage:
+        """As `hypern.list_tasks`, for the tasks of this app's engine."""
+        return list_in(self.engine, limit, after, which)
+
+    def count_tasks(self, *, at_most: int = 100_000, **which: Unpack[TaskFilter]) -> TaskCount:
+        """As `hypern.count_tasks`, for the tasks of this app's engine."""
+        return count_in(self.engine, at_most, which)
+
+    def retry_task(self, task_id: str) -> str | None:
+        """As `hypern.retry_task`, for the tasks of this app's engine."""
+        return retry_in(self.engine, task_id)
+
+    def delete_task(self, task_id: str) -> bool:
+        """As `hypern.delete_task`, for the tasks of this app's engine."""
+        return delete_in(self.engine, task_id)
+
+    def run_task_now(self, task_id: str) -> bool:
+        """As `hypern.run_task_now`, for the tasks of this app's engine."""
+        return run_now_in(self.engine, task_id)
+
+    def retry_tasks(self, **which: Unpack[TaskFilter]) -> int:
+        """As `hypern.retry_tasks`, for the tasks of this app's engine."""
+        return retry_all_in(self.engine, which)
+
+    def cancel_tasks(self, **which: Unpack[TaskFilter]) -> int:
+        """As `hypern.cancel_tasks`, for the tasks of this app's engine."""
+        return cancel_all_in(self.engine, which)
+
+    def delete_tasks(self, **which: Unpack[TaskFilter]) -> int:
+        """As `hypern.delete_tasks`, for the tasks of this app's engine."""
+        return delete_all_in(self.engine, which)
 
     def explain(self, task_id: str) -> str:
         """As `hypern.explain`, for the tasks of this app's engine."""

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from hypern.errors import ConfigurationError
 
@@ -110,7 +110,9 @@ def without_password(url: str) -> str:
     user, at, host = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     query = _SECRETS.sub(r"\1***", parts.query)
-    return urlunsplit(parts._replace(netloc=f"{name}{colon and ':***'}{at}{host}", query=query))
+    # Put together by hand: urlunsplit takes slashes away where there is no host, as in sqlite:////file.
+    shown = f"{parts.scheme}://{name}{colon and ':***'}{at}{host}{parts.path}"
+    return shown + (f"?{query}" if query else "") + (f"#{parts.fragment}" if parts.fragment else "")
 
 
 def _check_queues(queues: object) -> None:

@@ -30,7 +30,8 @@ class TaskResult:
     the last attempt failed; `traceback`: its text. `func`, `args`, `kwargs`:
     `submit_task(result.func, args=result.args, kwargs=result.kwargs)` runs the task again. `attempt`:
     how often it was started; `attempts`: those of them that failed, oldest first. `reason`: why it was
-    cancelled, where that is known. Times are aware datetimes in UTC, `None` until they happen.
+    cancelled, where that is known. `origin`: the id of the ended task
+    that this one repeats (`retry_task`). Times are aware datetimes in UTC, `None` until they happen.
     """
 
     task_id: str
@@ -52,6 +53,7 @@ class TaskResult:
     reason: str | None
     queue: str
     attempts: tuple[TaskAttempt, ...]
+    origin: str | None = None
 
     @classmethod
     def of(cls, record: TaskRecord) -> TaskResult:
@@ -86,6 +88,7 @@ class TaskResult:
                 )
                 for past in record.history
             ),
+            origin=record.origin,
         )
 
     def is_success(self) -> bool:
