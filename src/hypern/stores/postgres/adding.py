@@ -20,6 +20,8 @@ Parameters = tuple[Any, ...]
 
 # More than so many rows are copied; fewer are quicker in one statement of a known length.
 _IN_ONE_STATEMENT = 16
+# So many rows take the server a moment, and not so long that it would be thought to be away.
+_IN_ONE_COPY = 10_000
 _TYPES = (
     "text", "int2", "int2", "text", "float8", "text", "text", "bytea", "bytea", "float8", "float8", "text",
     "float8", "float8", "int4", "float8",
@@ -67,8 +69,15 @@ class Adding(Batch):
             link.rows(sql.KNOWN_QUEUES, (sorted(queues),))
         if len(works) == 1:
             work = works[0]
-            (added, _) = link.rows(sql.ADD, work.parameters)[0]
-            return [None if added else work.id]
+            values = work.parameters
+            try:
+                if values[9] is values[10] is values[11] is values[15] is None:
+                    link.rows(sql.ADD_PLAIN, (values[0], *values[2:9], *values[12:15]))
+                else:
+                    link.rows(sql.ADD, values)
+            except psycopg.errors.UniqueViolation:
+                return [work.id]
+            return [None]
         # In the same order everywhere, lest two processes wait for each other.
         ordered = sorted(works, key=lambda work: work.id)
         added = insert(link, sql, [work.parameters for work in ordered])
@@ -81,7 +90,11 @@ def insert(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str,
     if len(rows) <= _IN_ONE_STATEMENT:
         return _insert_some(link, sql, rows)
     try:
-        copy(link, sql, rows)
+        if len(rows) <= _IN_ONE_COPY:
+            copy(link, sql, rows)
+        else:
+            with link.together():
+                copy(link, sql, rows)
         return dict.fromkeys((row[0] for row in rows), True)
     except psycopg.errors.UniqueViolation:
         added: dict[str, bool] = {}
@@ -100,10 +113,11 @@ def _insert_some(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dic
 
 def copy(link: Link, sql: Statements, rows: Sequence[Parameters]) -> None:
     """Add all rows; raises UniqueViolation if one is known."""
-    with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:
-        copying.set_types(_TYPES)
-        for row in rows:
-            copying.write_row(row)
+    for start in range(0, len(rows), _IN_ONE_COPY):
+        with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:
+            copying.set_types(_TYPES)
+            for row in rows[start : start + _IN_ONE_COPY]:
+                copying.write_row(row)
 
 
 class Whole(Batch):

@@ -24,6 +24,8 @@ _SETTINGS = (
     ("default_transaction_isolation", "read committed"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
     ("idle_in_transaction_session_timeout", "15s"),
@@ -34,14 +36,17 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
     """Used by one thread at a time. `patience`: seconds that one answer of the server may take."""
 
     patience = 5.0
+    _poll: select.poll | None = None
+    _cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
 
     def wait(self, gen: PQGen[RV], interval: float = 0.0, timeout: float | None = None) -> RV:
         """Run `gen` to its end; a connection on which that takes too long, or is interrupted, is closed."""
         deadline = time.monotonic() + (self.patience if timeout is None else timeout)
         try:
             wanted = next(gen)
-            poll = select.poll()
-            descriptor = self.pgconn.socket
+            if self._poll is None:
+                self._poll = select.poll()
+            poll, descriptor = self._poll, self.pgconn.socket
             while True:
                 poll.register(descriptor, _EVENTS[wanted])
                 found = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
@@ -61,7 +66,10 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Execute a prepared statement: its rows, none where it gives none."""
-        cursor = self.cursor(binary=True)
+        cursor = self._cursor
+        if cursor is None:
+            # To make one takes half as long as a short statement.
+            cursor = self._cursor = self.cursor(binary=True)
         cursor.execute(cast(Any, statement), parameters, prepare=True)
         return cursor.fetchall() if cursor.description else []
 
@@ -77,9 +85,10 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         try:
             yield
         except BaseException:
-            with contextlib.suppress(psycopg.Error):
-                if not self.closed:
-                    self.rows("ROLLBACK")
+            try:
+                self.rows("ROLLBACK")
+            except psycopg.Error:
+                self.close()
             raise
         self.rows("COMMIT")
 

@@ -14,6 +14,7 @@ from collections.abc import Collection
 import msgspec
 import psycopg
 
+from hypern.errors import QueueUnavailable
 from hypern.stores.base import WorkerState
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -45,6 +46,7 @@ class Presence:
         self._certain_until = 0.0
         self._link: Link | None = None
         self._is_told = True
+        self._serves = False
 
     @property
     def id(self) -> str | None:
@@ -54,7 +56,11 @@ class Presence:
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
         self._about = msgspec.structs.replace(self._about, workers=workers, queues=queues)
         self._is_told = False
-        self.incarnation()
+        self._serves = True
+        try:
+            self.incarnation()
+        except (psycopg.Error, QueueUnavailable) as error:
+            logger.error("this process cannot run tasks yet: %s", error)
 
     def does_not_know(self, tasks: Collection[str]) -> None:
         self._about = msgspec.structs.replace(self._about, unknown=tuple(sorted(tasks)[:_NAMED]))
@@ -84,9 +90,11 @@ class Presence:
         """Renew the lease, and hold the lock again if the session was lost. False: others have taken this
         process for dead; what it had claimed is theirs, and it has a new id."""
         with self._lock:
-            if self._id is None:
-                return True
             link = self._connected()
+            if self._id is None:
+                if self._serves:
+                    self._enter()
+                return True
             before = self._database.clock.steady()
             if link.row(self._database.sql.RENEW, (LEASE, self._id)) is None:
                 logger.error("this process was taken for dead by others, which have taken its tasks over")

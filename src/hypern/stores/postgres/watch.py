@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import select
@@ -13,6 +12,7 @@ import psycopg
 from hypern.errors import QueueUnavailable
 from hypern.records import Lane
 from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.rows import lane_number
 from hypern.stores.durable.writer import Writer
 from hypern.stores.postgres import looking
 from hypern.stores.postgres.database import Database
@@ -29,9 +29,13 @@ _POLL_EVERY = 0.4
 _BUSY_TURN = 0.004
 # So long one turn listens for the server's word; the end of an engine waits for it.
 _LISTEN = 0.1
-# Who has had nothing to do for so long says that he sleeps.
+# Who has had nothing to do for so long says that he sleeps, and until then looks himself so often.
 _DOZE = 0.05
+_PEEP_EVERY = 0.005
+# Who is woken so often within a second has no sleep, and says so: to wake somebody is dear.
+_RESTLESS = 200
 # After trouble it is looked again so soon, and each time a little later.
+_ASKED = "asked"
 _AGAIN, _LONGEST_AGAIN = 0.2, 1.0
 # Functions that are not known here are looked for again, less and less often.
 _FIRST_SEARCH, _LONGEST_SEARCH = 0.5, 60.0
@@ -60,6 +64,8 @@ class Watch:
         self._leads = False
         self._is_asleep = False
         self._quiet_since: float | None = None
+        self._busy_since: float | None = None
+        self._woken, self._woken_since = 0, 0.0
         self._next_poll = self._next_renewal = self._next_search = 0.0
         self._search_after = _FIRST_SEARCH
         self._trouble = 0
@@ -76,10 +82,10 @@ class Watch:
         if link is not self._link:
             self._begin_with(link)
         self._follow_up()
-        heard = self._hears(link, 0.0)
+        self._heed(link, self._hears(link, 0.0), steady)
         if steady >= self._next_renewal:
             self._renew(steady)
-        if heard or steady >= self._next_poll:
+        if steady >= self._next_poll:
             self._next_poll = steady + _POLL_EVERY
             self._see(link, steady)
         if self._trouble:
@@ -87,16 +93,18 @@ class Watch:
             # Whoever claimed meanwhile was told that there is nothing.
             self._hands.look_again()
         if self._hands.are_busy():
+            if self._is_asleep and self._busy_since is not None and steady - self._busy_since > _DOZE:
+                self._say_asleep(link, False)
+            self._busy_since = steady if self._busy_since is None else self._busy_since
             self._quiet_since = None
             return steady + _BUSY_TURN
+        self._busy_since = None
         return self._rest(link, steady)
 
     def _begin_with(self, link: Link) -> None:
         """A new session: it does not lead, and nobody knows that we sleep."""
-        if self._link is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                self._poll = select.poll()
         self._link = link
+        self._poll = select.poll()
         self._poll.register(link.pgconn.socket, select.POLLIN)
         self._leads = self._is_asleep = False
         self._next_renewal = self._next_poll = 0.0
@@ -112,25 +120,47 @@ class Watch:
         """Nothing is in hand: say so after a moment, and wait for the server's word."""
         if self._quiet_since is None:
             self._quiet_since = steady
-        if not self._is_asleep and steady - self._quiet_since >= _DOZE and self._presence.id is not None:
-            link.rows(self._database.sql.SLEEP, (True, self._presence.id))
-            self._is_asleep = True
-            # What was added before that could be seen is seen now.
-            self._see(link, steady)
+        if self._is_asleep or self._presence.id is None:
+            self._heed(link, self._hears(link, _LISTEN), steady)
             return steady
-        if self._hears(link, _LISTEN):
-            self._next_poll = 0.0
+        if steady - self._quiet_since < _DOZE:
+            self._tell_ready(link)
+            return steady + _PEEP_EVERY
+        self._say_asleep(link, True)
+        # What was added before that could be seen is seen now.
+        self._tell_ready(link)
         return steady
 
-    def _hears(self, link: Link, seconds: float) -> bool:
-        """Whether the server has said something within so many seconds."""
+    def _say_asleep(self, link: Link, asleep: bool) -> None:
+        link.rows(self._database.sql.SLEEP, (asleep, self._presence.id))
+        self._is_asleep = asleep
+        self._woken = 0
+
+    def _hears(self, link: Link, seconds: float) -> set[str]:
+        """What the server has said within so many seconds."""
         if not self._poll.poll(seconds * 1000):
-            return False
+            return set()
         link.pgconn.consume_input()
-        heard = False
-        while link.pgconn.notifies() is not None:
-            heard = True
+        heard = set()
+        while (notice := link.pgconn.notifies()) is not None:
+            heard.add(notice.extra.decode())
         return heard
+
+    def _heed(self, link: Link, heard: set[str], steady: float) -> None:
+        if not heard:
+            return
+        lanes = [lane for lane in Lane if heard & {"", str(lane_number(lane))}]
+        for lane in lanes:
+            self._hands.reserve(lane).may_have_more = True
+        if lanes and self._hands.listener is not None:
+            self._hands.listener.on_ready(lanes)
+        if heard & {"", _ASKED}:
+            self._next_poll = 0.0
+        if steady > self._woken_since + 1.0:
+            self._woken, self._woken_since = 0, steady
+        self._woken += 1
+        if self._woken > _RESTLESS and self._is_asleep:
+            self._say_asleep(link, False)
 
     def _renew(self, steady: float) -> None:
         if not self._presence.keep_up():
@@ -146,15 +176,7 @@ class Watch:
         database.look_at_clock(link)
         row = link.row(database.sql.HAS_LIMITS)
         database.has_limits = row is not None and bool(row[0])
-        ready = [
-            lane
-            for lane in Lane
-            if not hands.reserve(lane).may_have_more and looking.finds_ready(link, database, hands, lane)
-        ]
-        for lane in ready:
-            hands.reserve(lane).may_have_more = True
-        if ready:
-            listener.on_ready(ready)
+        self._tell_ready(link)
         due = looking.next_due(link, database)
         if due is not None:
             listener.on_due(due)
@@ -167,6 +189,18 @@ class Watch:
         if steady >= self._next_search and hands.forget_unknown():
             self._search_after = min(self._search_after * 2, _LONGEST_SEARCH)
             self._next_search = steady + self._search_after
+
+    def _tell_ready(self, link: Link) -> None:
+        database, hands = self._database, self._hands
+        ready = [
+            lane
+            for lane in Lane
+            if not hands.reserve(lane).may_have_more and looking.finds_ready(link, database, hands, lane)
+        ]
+        for lane in ready:
+            hands.reserve(lane).may_have_more = True
+        if ready and hands.listener is not None:
+            hands.listener.on_ready(ready)
 
     def _lead(self, link: Link) -> None:
         """One process of all looks after the dead and the counts; another one when its session is gone."""
