@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from hypern.records import Again, Completed, Lane, TaskRecord
 from hypern.stores.base import QueueState, Store
@@ -213,6 +214,7 @@ class Queueing(Suite):
             nonlocal now, most, done
             record = store.claim(lane, NOW)
             if record is None:  # the lane may be empty, or the queue full
+                time.sleep(0.001)  # or those that have work get no turn
                 return
             with lock:
                 now += 1

@@ -48,10 +48,8 @@ class Claiming:
         parameters: tuple[Any, ...] = (lane_number(lane), *known, wanted, *rest)
         try:
             if database.has_limits:
-                with link.together():
-                    link.rows(sql.LOCK_LIMITED)
-                    statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
-                    rows = link.rows(statement, parameters)
+                statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
+                _, rows = link.all_rows((sql.LOCK_LIMITED, ()), (statement, parameters))
             else:
                 rows = link.rows(sql.CLAIM_KNOWN if unknown else sql.CLAIM, parameters)
         except BaseException:

@@ -78,6 +78,16 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         rows = self.rows(statement, parameters)
         return rows[0] if rows else None
 
+    def all_rows(self, *statements: tuple[str, Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
+        """Execute several, sent off together, as one transaction: the rows of each. For where no statement
+        depends on what another one gives."""
+        cursors = []
+        with self.pipeline():
+            for statement, parameters in statements:
+                cursors.append(self.cursor(binary=True))
+                cursors[-1].execute(cast(Any, statement), parameters, prepare=True)
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """What is executed inside is one transaction."""
