@@ -106,12 +106,12 @@ def test_a_file_that_may_not_grow_refuses_tasks(puppet: MakePuppet, home: Path) 
 
 
 class Failing:
-    """Makes the syncs of a running process fail: `when` is strace's word for which of them."""
+    """Makes system calls of a running process fail: `when` is strace's word for which of them."""
 
-    def __init__(self, puppet: Puppet, when: str) -> None:
+    def __init__(self, puppet: Puppet, calls: str, when: str) -> None:
         self._strace = subprocess.Popen(
-            ["strace", "-f", "-p", str(puppet.process.pid), "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
-             "-e", f"inject=fdatasync,fsync:error=EIO:when={when}"],
+            ["strace", "-f", "-p", str(puppet.process.pid), "-o", "/dev/null", "-e", f"trace={calls}",
+             "-e", f"inject={calls}:error=EIO:when={when}"],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._strace.stderr is not None
@@ -128,13 +128,16 @@ class Failing:
 
 
 @needs("strace")
+@pytest.mark.parametrize("calls", ["fdatasync,fsync", "pwrite64"])
 @pytest.mark.parametrize("when", ["1", "1+"])
-def test_a_failed_sync_is_never_reported_as_success(puppet: MakePuppet, home: Path, when: str) -> None:
-    """When the disk fails to sync, once or for ever, submit raises an error with the id, whose repetition is
-    harmless; nothing that was acknowledged is lost, also when the process is killed then."""
+def test_a_disk_error_is_never_reported_as_success(
+    puppet: MakePuppet, home: Path, calls: str, when: str
+) -> None:
+    """When the disk fails to sync or to write, once or for ever, submit raises an error with the id, whose
+    repetition is harmless; nothing that was acknowledged is lost, also when the process is killed then."""
     producer = puppet("producer", task_workers=0)
     producer.submit("before", "quick", 60.0)
-    failing = Failing(producer, when)
+    failing = Failing(producer, calls, when)
     try:
         raised = producer.refusal("unknown")
         assert raised is not None

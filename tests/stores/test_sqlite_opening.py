@@ -12,15 +12,17 @@ from tests.stores.sqlite_help import open_store
 
 from hypern.config import Settings
 from hypern.errors import ConfigurationError, StoreUnusable
+from hypern.records import TaskStatus
 from hypern.stores.conformance.suite import NOW, claim_ids, kept, make_record, release_all
 from hypern.stores.overview import Filter
 from hypern.stores.sqlite.address import parse
+from hypern.stores.sqlite.store import SQLiteStore
 
 
 @pytest.mark.parametrize(
     "url",
     ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/tasks.db", "sqlite:///d/", "sqlite:///t?x=1",
-     "sqlite:///t?synchronous=off"],
+     "sqlite:///t?synchronous=off", "sqlite:///t#1.db", "sqlite:///t%00.db"],
 )  # fmt: skip
 def test_addresses_that_name_no_file(url: str) -> None:
     """An address that cannot work is a ConfigurationError that shows how it is written."""
@@ -36,6 +38,29 @@ def test_a_relative_address_stays_where_it_was(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     assert parse("sqlite:///link/t.db").path == (tmp_path / "real" / "t.db").resolve()
     assert parse("sqlite:///t%20x.db?synchronous=NORMAL").synchronous == "normal"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("two words.db", "two words.db"), ("grün-任务.db", "grün-任务.db"), ("a%23b%3Fc.db", "a#b?c.db"),
+     ("100%25.db", "100%.db"), ("~.db", "~.db"), ("-v'\".db", "-v'\".db"), ("x" * 200, "x" * 200)],
+)  # fmt: skip
+def test_odd_names(tmp_path: Path, written: str, name: str) -> None:
+    """A store of such a name keeps tasks, in that file and no other."""
+    address = parse(f"sqlite:///{tmp_path}/{written}")
+    for expected in ([], ["one"]):
+        store = SQLiteStore(address, ahead=0.0)
+        assert [record.id for record in store.find({TaskStatus.PENDING})] == expected
+        store.add(make_record("one"))
+        store.close()
+    assert all(path.name.startswith(name) for path in tmp_path.iterdir())
+
+
+def test_a_home_directory_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is a directory like any other; where there is none, the error shows what it was taken for."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreUnusable, match=f"{tmp_path}/~"):
+        SQLiteStore(parse("sqlite:///~/tasks.db"))
 
 
 def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:

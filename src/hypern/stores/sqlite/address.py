@@ -30,6 +30,11 @@ def parse(url: str) -> Address:
     """Raises ConfigurationError, saying what is wrong with the URL."""
     parts = urlsplit(url)
     name = unquote(parts.path)[1:]
+    if "#" in url or "\0" in name:
+        raise ConfigurationError(
+            f"task_store={url!r} has a '#' or a null byte in it, which spoils a path. Write %23 for a '#', "
+            "as in 'sqlite:///tasks%231.db'."
+        )
     if parts.netloc or not name or name == ":memory:" or name.endswith("/"):
         raise ConfigurationError(
             f"task_store={url!r} does not name a file. Write 'sqlite:///tasks.db' for a file in the current "
