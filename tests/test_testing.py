@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from hypern import Hypern, cron, every
+from hypern import Hypern, background, cron, every, get_task
 from hypern.tasks import ticking
 from hypern.testing import TaskRunner
 
@@ -16,6 +17,11 @@ NOON = datetime(2026, 5, 4, 12, 0, 1, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _nothing_else_recurs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticking, "_registry", [])
+
+
+@background(delay_seconds=3600, retries=1)
+def remind(name: str) -> str:
+    return f"dear {name}"
 
 
 def heat() -> str:
@@ -73,3 +79,22 @@ def test_ticks_come_through_however_the_clock_is_moved() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         TaskRunner(now=datetime(2026, 5, 4))
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql"])
+def test_whatever_the_store(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Delays and ticks pass by the test's clock alone; the app's own store is not touched."""
+    url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/tasks.db"}.get(kind)
+    app = Hypern(task_store=url or request.getfixturevalue("postgres_url"), task_workers=1)
+    every(seconds=60)(heat)
+    with TaskRunner(app, now=NOON) as tasks:
+        task_id = remind("ann")
+        assert tasks.run_pending() == []
+        tasks.advance(3599)
+        assert {task.result for task in tasks.run_pending()} == {"warm"}
+        tasks.advance(1)
+        assert get_task(task_id).is_pending()  # type: ignore[union-attr]
+        assert "dear ann" in {task.result for task in tasks.run_pending()}
+    assert get_task(task_id) is None
+    assert app.engine.store.totals() == []
+    app.engine.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +33,8 @@ class TaskRunner:
     `with TaskRunner(app) as tasks:` puts a fresh, empty engine with a `ManualClock` in the place of the
     app's, and of the one that the module-level functions use; without an app, of the latter only. At the
     end of the block the former engine is back and the tasks of the block are gone. An app whose tasks are
-    kept in a database gets an empty one in a temporary directory. `now`: what the clock shows at first, an
+    kept in a SQLite file gets an empty one in a temporary directory, one of PostgreSQL a schema of its own in
+    the same database, which is dropped at the end. `now`: what the clock shows at first, an
     aware datetime; the present unless given. ValueError for one without a time zone.
     """
 
@@ -47,6 +49,12 @@ class TaskRunner:
             self._directory = tempfile.TemporaryDirectory(prefix="hypern-tasks-")
             store = f"sqlite:///{quote(self._directory.name)}/tasks.db?synchronous=normal"
             settings = replace(settings, task_store=store, task_workers=settings.task_workers or 1)
+        self._schema: str | None = None
+        if settings.task_store.startswith(("postgresql:", "postgres:")):
+            from hypern.stores.postgres import apart  # noqa: PLC0415 - its driver is an extra
+
+            self._schema = apart.beside(settings.task_store, f"hypern_test_{secrets.token_hex(6)}")
+            settings = replace(settings, task_store=self._schema, task_workers=settings.task_workers or 1)
         self.engine = Engine(settings, self.clock)
         self._ticker = Ticker(self.engine)
         self._former_of_app: Engine | None = None
@@ -68,6 +76,10 @@ class TaskRunner:
         self.engine.discard()
         if self._directory is not None:
             self._directory.cleanup()
+        if self._schema is not None:
+            from hypern.stores.postgres import apart  # noqa: PLC0415 - its driver is an extra
+
+            apart.drop(self._schema)
 
     def pending(self) -> list[TaskResult]:
         """The tasks that wait, delayed ones included, in the order of submission."""

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-import psycopg
+from hypern.stores.postgres.apart import beside, drop
 
-from hypern.stores.postgres.address import parse
+__all__ = ["drop", "fresh_url"]
 
 
 def fresh_url(server: str) -> str:
-    return f"{server}{'&' if '?' in server else '?'}hypern_schema=test_{secrets.token_hex(6)}"
-
-
-def drop(url: str) -> None:
-    address = parse(url)
-    with psycopg.connect(address.url, autocommit=True) as connection:
-        connection.execute(f"SET client_min_messages = error; DROP SCHEMA IF EXISTS {address.schema} CASCADE")
+    return beside(server, f"test_{secrets.token_hex(6)}")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from hypern.errors import InvalidOption
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 from hypern.stores.overview import LogLine, Overview
 
@@ -100,6 +101,18 @@ class Store(Overview):
             done(None, error)
         else:
             done(answer, None)
+
+    def add_within(self, record: TaskRecord, connection: object) -> str | None:
+        """As `add`, in a transaction that the application has begun on a connection of its own: the task
+        exists exactly if that commits.
+
+        Raises InvalidOption where that is not possible, and what the connection raises.
+        """
+        raise _not_within()
+
+    async def add_within_async(self, record: TaskRecord, connection: object) -> str | None:
+        """The same, also for connections that have to be awaited."""
+        raise _not_within()
 
     @abstractmethod
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
@@ -257,3 +270,10 @@ WORKER_LOST = "worker lost"
 # Of the attempts at one task, the last so many are remembered.
 ATTEMPTS_KEPT = 20
 EXPIRED = "expired before it could start"
+
+
+def _not_within() -> InvalidOption:
+    return InvalidOption(
+        "connection= submits within a transaction of your own, and so needs tasks in the same PostgreSQL "
+        "database: task_store='postgresql://…'. Nothing was queued."
+    )

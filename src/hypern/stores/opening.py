@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from hypern.clock import Clock
+from hypern.clock import Clock, SystemClock
 from hypern.config import Settings
 from hypern.errors import ConfigurationError, StoreUnusable
 from hypern.stores.base import Listener, Store
@@ -79,7 +79,7 @@ def _is_postgres(url: str) -> bool:
 
 def _open_postgres(settings: Settings, clock: Clock) -> Store:
     _need_driver()
-    from hypern.stores.postgres import address, store  # noqa: PLC0415
+    from hypern.stores.postgres import address, store, times  # noqa: PLC0415
 
     return store.PostgresStore(
         address.parse(settings.task_store),
@@ -87,6 +87,7 @@ def _open_postgres(settings: Settings, clock: Clock) -> Store:
         keep=settings.task_result_limit,
         keep_seconds=cast(float, settings.task_result_ttl),
         clock=clock,
+        times=None if isinstance(clock, SystemClock) else times.OwnTime(clock),
     )
 
 

@@ -111,6 +111,26 @@ class Engine:
             self.events.emit("submitted", record.id, record.name, 0)
         return record.id
 
+    def accept_within(self, record: TaskRecord, connection: object) -> str:
+        """As `accept`, within a transaction of the application's. Raises InvalidOption without one."""
+        if self._final:
+            raise EngineStopped(_why_final())
+        return self._accepted_within(record, self.store.add_within(record, connection))
+
+    async def accept_within_async(self, record: TaskRecord, connection: object) -> str:
+        """The same for a connection that may have to be awaited."""
+        if self._final:
+            raise EngineStopped(_why_final())
+        return self._accepted_within(record, await self.store.add_within_async(record, connection))
+
+    def _accepted_within(self, record: TaskRecord, standing: str | None) -> str:
+        # Whoever runs tasks is woken by the store when, and if, the transaction commits.
+        if not self._started and not is_child():
+            self.start()
+        if standing is None and self.events.listeners:
+            self.events.emit("submitted", record.id, record.name, 0)
+        return standing or record.id
+
     def accept_many(self, records: list[TaskRecord]) -> list[str]:
         """As `accept`, all of them or none."""
         if self._final:

@@ -58,9 +58,11 @@ class TaskOptions(TypedDict, total=False):
 
 class CallOptions(TaskOptions, total=False):
     """`TaskOptions`, and what belongs to one call. `task_id`: the id to give the task; submitting an id that
-    is known already adds nothing."""
+    is known already adds nothing. `connection`: submit within the transaction that is open on it, to the same
+    PostgreSQL database (docs/postgres.md)."""
 
     task_id: str | None
+    connection: object
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ class Options(msgspec.Struct, frozen=True):
     delay_seconds: float = 0.0
     task_id: str | None = None
     unique: Unique | None = None
+    connection: object = None
     rules: Rules = Rules()
 
     def but(self, **given: Any) -> Options:
@@ -93,6 +96,11 @@ class Options(msgspec.Struct, frozen=True):
         if self.task_id is not None:
             raise InvalidOption(
                 "task_id belongs to one call, and a task has many; write with_options(task_id=…) at the call."
+            )
+        if self.connection is not None:
+            raise InvalidOption(
+                "connection belongs to one call, and a task has many; write with_options(connection=…) at "
+                "the call."
             )
         return self
 
@@ -201,7 +209,11 @@ def _task_id(name: str, value: object) -> str:
     return str(value)
 
 
-_OF_THE_CALL = {"delay_seconds", "task_id", "unique"}
+def _connection(name: str, value: object) -> object:
+    return value  # the store knows what it can do with it
+
+
+_OF_THE_CALL = {"connection", "delay_seconds", "task_id", "unique"}
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "delay_seconds": _seconds,
     "priority": _priority,
@@ -218,4 +230,5 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "on_crash": _one_of("retry", "fail"),
     "result_ttl": _seconds,
     "task_id": _task_id,
+    "connection": _connection,
 }

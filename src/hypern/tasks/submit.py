@@ -24,20 +24,30 @@ def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: 
 
     Raises InvalidTask (the arguments do not fit), QueueFull, EngineStopped; nothing is queued then.
     """
-    return engine.accept(new_record(engine, task, args, kwargs))
+    record = new_record(engine, task, args, kwargs)
+    if task.options.connection is not None:
+        return engine.accept_within(record, task.options.connection)
+    return engine.accept(record)
 
 
 async def submit_async(
     engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str:
     """As `submit`, without holding up the event loop for a disk."""
-    return await engine.accept_async(new_record(engine, task, args, kwargs))
+    record = new_record(engine, task, args, kwargs)
+    if task.options.connection is not None:
+        return await engine.accept_within_async(record, task.options.connection)
+    return await engine.accept_async(record)
 
 
 def submit_all(
     engine: Engine, calls: Iterable[tuple[Task[..., Any], tuple[Any, ...], dict[str, Any]]]
 ) -> list[str]:
     """Hand many calls to `engine`, all or none of them. Their ids, in the same order."""
+    calls = list(calls)
+    if any(task.options.connection is not None for task, _, _ in calls):
+        # All or none, as their transaction has it.
+        return [submit(engine, task, args, kwargs) for task, args, kwargs in calls]
     return engine.accept_many([new_record(engine, task, args, kwargs) for task, args, kwargs in calls])
 
 

@@ -22,7 +22,7 @@ Parameters = tuple[Any, ...]
 _IN_ONE_STATEMENT = 16
 # So many rows take the server a moment, and not so long that it would be thought to be away.
 _IN_ONE_COPY = 10_000
-_TYPES = (
+TYPES = (
     "text", "int2", "int2", "text", "float8", "text", "text", "bytea", "bytea", "float8", "float8", "text",
     "float8", "float8", "int4", "float8",
 )  # fmt: skip
@@ -105,7 +105,7 @@ def insert(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str,
 
 
 def _insert_some(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str, bool]:
-    places = f"({', '.join(['%b'] * len(_TYPES))})"
+    places = f"({', '.join(['%b'] * len(TYPES))})"
     statement = sql.ADD_SEVERAL.replace("%rows", ", ".join([places] * len(rows)))
     values = [value for row in rows for value in row]
     return {row[0]: True for row in link.rows(statement, values)}
@@ -115,7 +115,7 @@ def copy(link: Link, sql: Statements, rows: Sequence[Parameters]) -> None:
     """Add all rows; raises UniqueViolation if one is known."""
     for start in range(0, len(rows), _IN_ONE_COPY):
         with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:
-            copying.set_types(_TYPES)
+            copying.set_types(TYPES)
             for row in rows[start : start + _IN_ONE_COPY]:
                 copying.write_row(row)
 

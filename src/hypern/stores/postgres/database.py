@@ -56,7 +56,7 @@ class Database:
         except psycopg.Error as error:
             raise unusable(address, error) from error
         try:
-            schema.prepare(link, address)
+            self.identity = schema.prepare(link, address)
             self.has_locks = self._tries_locks(link)
             self.has_limits = bool((link.row(self.sql.HAS_LIMITS) or (False,))[0])
             for _ in range(3):

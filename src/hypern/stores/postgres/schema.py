@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import zlib
 
@@ -121,6 +122,8 @@ _VERSION = "SELECT value FROM {s}.meta WHERE key = 'version'"
 _SET_VERSION = (
     "INSERT INTO {s}.meta VALUES ('version', %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
+_ID = "SELECT value FROM {s}.meta WHERE key = 'id'"
+_SET_ID = "INSERT INTO {s}.meta VALUES ('id', %s) ON CONFLICT (key) DO NOTHING"
 _TRIES = 20
 
 
@@ -129,21 +132,32 @@ def lock_class(schema: str) -> int:
     return zlib.crc32(f"hypern {schema}".encode()) - 2**31
 
 
-def prepare(link: Link, address: Address) -> None:
-    """Make the tables, unless they are there, and see whether this Hypern can work with them.
+def prepare(link: Link, address: Address) -> str:
+    """Make the tables, unless they are there, and see whether this Hypern can work with them. What tells
+    them from those of any other database.
 
     Raises StoreUnusable, psycopg.Error.
     """
     for attempt in range(_TRIES):
         try:
             _prepare(link, address)
-            return
+            return _identity(link, address.schema)
         except psycopg.Error as error:
             # Without advisory locks two may make the tables at once, and the second one fails.
             is_race = isinstance(error, (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable))
             if link.closed or attempt == _TRIES - 1 or not (is_race or kind(error, False) is Kind.CLASH):
                 raise
             time.sleep(0.05 * (attempt + 1))
+    raise AssertionError
+
+
+def _identity(link: Link, schema: str) -> str:
+    found = link.row(_ID.replace("{s}", schema))
+    if found is None:
+        link.rows(_SET_ID.replace("{s}", schema), (secrets.token_hex(16),))
+        found = link.row(_ID.replace("{s}", schema))
+    assert found is not None
+    return str(found[0])
 
 
 def _prepare(link: Link, address: Address) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -20,7 +21,7 @@ from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals
 from hypern.stores.pace import Pace, turn
-from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning
+from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning, within
 from hypern.stores.postgres.address import Address
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.endings import Finishing
@@ -124,6 +125,22 @@ class PostgresStore(Store):
         for record in records:
             self._added(record)
         return standing
+
+    def add_within(self, record: TaskRecord, connection: object) -> str | None:
+        return within.run(self._database, connection, self._within(record))
+
+    async def add_within_async(self, record: TaskRecord, connection: object) -> str | None:
+        doing = await asyncio.to_thread(self._within, record)
+        return await within.run_async(self._database, connection, doing)
+
+    def _within(self, record: TaskRecord) -> within.Steps:
+        queue = record.spec.queue
+        if queue not in self._known_queues:
+            # Not in the transaction: others that name it for the first time would wait for its end.
+            self._submitter.run(lambda link: link.rows(self._sql.KNOWN_QUEUES, ([queue],)))
+            self._known_queues.add(queue)
+        parameters = adding.to_parameters(record, self._times)
+        return within.steps(self._database, record, parameters, self._capacity)
 
     def _adding(self, record: TaskRecord) -> adding.Adding | adding.Whole:
         parameters = adding.to_parameters(record, self._times)

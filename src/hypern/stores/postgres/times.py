@@ -93,6 +93,34 @@ class ServerTime:
     waiting_since = of_wall
 
 
+class OwnTime:
+    """For tests in which time passes when they say so: their clock, whatever the server says.
+
+    `clock`: its two seconds keep their distance.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._distance = clock.wall() - clock.steady()
+
+    def learn(self, before: float, server: float, after: float) -> None:
+        pass
+
+    def due(self, steady: float) -> float:
+        return steady + self._distance
+
+    passed = due
+
+    def steady(self, server: float) -> float:
+        return server - self._distance
+
+    about = steady
+
+    def of_wall(self, wall: float) -> float:
+        return wall
+
+    waiting_since = of_wall
+
+
 class SameTime:
     """For tests that bring their own time: both clocks are the same, whatever the server says."""
 
