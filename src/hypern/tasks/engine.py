@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from functools import partial
 
 from hypern.clock import Clock, SystemClock
 from hypern.config import Settings
@@ -18,7 +17,7 @@ from hypern.records import Ending, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.opening import open_late, open_store
 from hypern.tasks import process, ticking
-from hypern.tasks.answers import answers_for
+from hypern.tasks.accepting import Accepting, why_final
 from hypern.tasks.changes import Changes
 from hypern.tasks.channel import is_child
 from hypern.tasks.logs import TaskLog
@@ -30,19 +29,13 @@ logger = logging.getLogger("hypern.tasks")
 THREAD = Lane.THREAD
 
 _TIDY_EVERY = 2.0
-_ENDING = "the process is ending and takes no more tasks; nothing was queued."
-# Short, as it may have to be read inside of another error's text.
-_IN_CHILD = (
-    "this process only runs isolated tasks; nothing was queued. If a module does that when it is imported, "
-    'put it under `if __name__ == "__main__":`. A task of memory:// returns what is to be submitted.'
-)
 # How often to look whether other processes have done what is waited for (seconds).
 _LOOK_EVERY = 0.05
 # After the grace is over: how long threads may take to see that they are to end.
 _ENDING_SECONDS = 1.0
 
 
-class Engine:
+class Engine(Accepting):
     """Runs the tasks of one store. Nothing is started before the first task is submitted.
 
     `stop` may be followed by another start, by the next task: an id that was returned is an id that the
@@ -78,71 +71,6 @@ class Engine:
         self._log = None if level is None else TaskLog(self.store, level)
 
     # -- the way of a task --------------------------------------------------------------------------
-
-    def accept(self, record: TaskRecord) -> str:
-        """Keep a new task and wake who runs it. Its id, or that of the task that stands for it already.
-
-        Raises QueueFull or EngineStopped; nothing is kept then.
-        """
-        if self._final:
-            raise EngineStopped(_why_final())
-        standing = self.store.add(record)
-        self._accepted(record)
-        if standing is not None:
-            return standing
-        if self.events.listeners:
-            self.events.emit("submitted", record.id, record.name, 0)
-        return record.id
-
-    async def accept_async(self, record: TaskRecord) -> str:
-        """As `accept`, for an event loop that a store's disk must not hold up."""
-        if not self.store.shared:
-            return self.accept(record)
-        if self._final:
-            raise EngineStopped(_why_final())
-        loop = asyncio.get_running_loop()
-        kept: asyncio.Future[str | None] = loop.create_future()
-        self.store.add_soon(record, partial(answers_for(loop).tell, kept))
-        standing = await kept
-        self._accepted(record)
-        if standing is not None:
-            return standing
-        if self.events.listeners:
-            self.events.emit("submitted", record.id, record.name, 0)
-        return record.id
-
-    def accept_within(self, record: TaskRecord, connection: object) -> str:
-        """As `accept`, within a transaction of the application's. Raises InvalidOption without one."""
-        if self._final:
-            raise EngineStopped(_why_final())
-        return self._accepted_within(record, self.store.add_within(record, connection))
-
-    async def accept_within_async(self, record: TaskRecord, connection: object) -> str:
-        """The same for a connection that may have to be awaited."""
-        if self._final:
-            raise EngineStopped(_why_final())
-        return self._accepted_within(record, await self.store.add_within_async(record, connection))
-
-    def _accepted_within(self, record: TaskRecord, standing: str | None) -> str:
-        # Whoever runs tasks is woken by the store when, and if, the transaction commits.
-        if not self._started and not is_child():
-            self.start()
-        if standing is None and self.events.listeners:
-            self.events.emit("submitted", record.id, record.name, 0)
-        return standing or record.id
-
-    def accept_many(self, records: list[TaskRecord]) -> list[str]:
-        """As `accept`, all of them or none."""
-        if self._final:
-            raise EngineStopped(_why_final())
-        standing = self.store.add_many(records)
-        for record in records:
-            self._accepted(record)
-        if self.events.listeners:
-            for record, other in zip(records, standing, strict=True):
-                if other is None:
-                    self.events.emit("submitted", record.id, record.name, 0)
-        return [other or record.id for record, other in zip(records, standing, strict=True)]
 
     def _accepted(self, record: TaskRecord) -> None:
         if not self._started:
@@ -191,7 +119,7 @@ class Engine:
             if self._started:
                 return
             if self._final or is_child():
-                raise EngineStopped(_why_final())
+                raise EngineStopped(why_final())
             if self.settings.task_workers == 0:
                 return
             self._hurried = False
@@ -403,7 +331,3 @@ class Engine:
         if self._started and self._work.has_ready(Lane.LOOP):
             self._loop.wake()
         return self.clock.steady() + _TIDY_EVERY
-
-
-def _why_final() -> str:
-    return _IN_CHILD if is_child() and not process.is_ending() else _ENDING
