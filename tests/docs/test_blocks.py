@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,15 @@ def _name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=_name)
-def test_python_blocks_run(page: Path, tmp_path: Path) -> None:
+def test_python_blocks_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The Python blocks of a page, run in order, end well and print what they say they print."""
+    environment = dict(os.environ)
+    if page.name == "postgres.md":
+        environment["DATABASE_URL"] = request.getfixturevalue("postgres_url")
     ran = subprocess.run(
         [sys.executable, *_WARNINGS, "-m", "tests.docs.run_page", str(page), str(tmp_path)],
         cwd=ROOT,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=60,
