@@ -249,6 +249,29 @@ def test_killed_in_the_midst_and_begun_again(
     assert source.store.count()[TaskStatus.PENDING] == (0 if remove else len(ids))
 
 
+@pytest.mark.parametrize(("verb", "arrived"), [("write", False), ("remove", True)])
+def test_killed_at_the_worst_moment(
+    pair: Pair, engine_on: Callable[..., Helped], verb: str, arrived: bool
+) -> None:
+    """Just before a page is written, and just after, when it is still to be removed: nothing is lost or
+    doubled."""
+    source = engine_on(pair.source)
+    fill(source)
+    before = pending(source)
+    url = pair.target if verb == "write" else pair.source
+    kind = ("sqlite", "SQLiteCarrier") if url.startswith("sqlite:") else ("postgres", "PostgresCarrier")
+    dying = (
+        f"import os, hypern.stores.{kind[0]}.carrying as module; "
+        f"module.{kind[1]}.{verb} = lambda *_: os.kill(os.getpid(), 9); {_COPYING}"
+    )
+    command = [sys.executable, "-c", dying, "store", "copy", pair.source, pair.target, "--remove"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -9
+    assert pending(source) == before
+    assert pending(engine_on(pair.target)) == (before if arrived else {})
+    assert pair.copy(remove=True) == ((0, 6, 6) if arrived else (6, 0, 6))
+    assert (pending(source), pending(engine_on(pair.target))) == ({}, before)
+
+
 def test_what_cannot_be_copied(tmp_path: Path) -> None:
     """Memory, the same store twice, a store that is not there: each is said, and nothing is made."""
     one, two = f"sqlite:///{tmp_path}/one.db", f"sqlite:///{tmp_path}/two.db"
