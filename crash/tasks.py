@@ -86,3 +86,10 @@ def flaky(task_id: str) -> str:
         _effects().write("raised", task_id, 1)
         raise NotYet
     return _end(task_id, run)
+
+
+@background()
+def tick() -> None:
+    """Only begins; what recurs has an id of its own."""
+    task = current_task()
+    _effects().write("start", task.task_id, task.attempt)

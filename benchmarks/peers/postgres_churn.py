@@ -12,7 +12,7 @@ import psycopg
 from durable_backlog import RESULT
 from durable_hypern import app, noop
 from durable_tasks import DATA, POSTGRES_URL, TEXT
-from postgres_rows import number_of_rows, schema_of
+from postgres_rows import SCHEMA, number_of_rows
 
 from hypern import submit_many
 from hypern.records import Completed, Lane
@@ -43,10 +43,8 @@ def turn_over() -> list[float]:
 
 
 def dead_rows(connection: psycopg.Connection) -> int:
-    statement = (
-        "SELECT n_dead_tup FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'hypern_tasks'"
-    )
-    return connection.execute(statement, (schema_of(connection),)).fetchone()[0]
+    statement = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE schemaname = %s AND relname = 'tasks'"
+    return connection.execute(statement, (SCHEMA,)).fetchone()[0]
 
 
 def main(count: int, held_seconds: float) -> dict[str, float]:

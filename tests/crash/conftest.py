@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,6 +61,18 @@ def puppet(home: Path) -> Iterator[MakePuppet]:
     yield make
     for each in made:
         each.kill()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that shifts the wall clock of the process that it is preloaded into."""
+    library = tmp_path_factory.mktemp("shim") / "clock_shim.so"
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("gcc is not installed")
+    source = Path(__file__).with_name("clock_shim.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    return library
 
 
 def needs(tool: str) -> pytest.MarkDecorator:

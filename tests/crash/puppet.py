@@ -8,6 +8,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from crash.surroundings import EFFECTS, Surroundings
@@ -48,11 +50,21 @@ class Commands:
         os.setuid(user)
 
     def submit(
-        self, task_id: str, kind: str = "quick", delay: float = 0.0, args: tuple[Any, ...] = ()
+        self,
+        task_id: str,
+        kind: str = "quick",
+        delay: float = 0.0,
+        args: tuple[Any, ...] = (),
+        options: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
-        return str(
-            self.app.submit_task(find(kind), args=(task_id, *args), delay_seconds=delay, task_id=task_id)
-        )
+        chosen: dict[str, Any] = {"delay_seconds": delay, "task_id": task_id, **options}
+        return str(self.app.submit_task(find(kind), args=(task_id, *args), **chosen))
+
+    def limit(self, queue: str, limit: int) -> None:
+        self.app.limit_queue(queue, limit)
+
+    def recur(self, seconds: float) -> None:
+        self.app.every(seconds=seconds)(find("tick"))
 
     def get(self, task_id: str) -> Any:
         task = self.app.get_task(task_id)

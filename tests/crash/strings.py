@@ -31,7 +31,8 @@ class Raised(Exception):
 
 
 class Puppet:
-    """`who`: its name in the journals of `home`; the settings are those of `Hypern`."""
+    """`who`: its name in the journals of `home`; `before`: the words of a command that runs it; the settings
+    are those of `Hypern`."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Puppet:
         url: str | None = None,
         environment: Mapping[str, str] | None = None,
         opens: bool = True,
+        before: Sequence[str] = (),
         **settings: Any,
     ) -> None:
         url = f"sqlite:///{home / 'tasks.db'}" if url is None else url
@@ -49,7 +51,7 @@ class Puppet:
         self._answers: queue.Queue[str] = queue.Queue()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.puppet"],
+                [*before, sys.executable, "-m", "tests.crash.puppet"],
                 cwd=ROOT,
                 env={**kept, HOME: str(home), STORE: url, WHO: who, **(environment or {})},
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
@@ -84,8 +86,10 @@ class Puppet:
             raise Raised(told["error"], told["message"], told["task_id"])
         return told["answer"]
 
-    def submit(self, task_id: str, kind: str = "quick", delay: float = 0.0, *args: Any) -> str:
-        return str(self.tell("submit", task_id=task_id, kind=kind, delay=delay, args=args))
+    def submit(
+        self, task_id: str, kind: str = "quick", delay: float = 0.0, *args: Any, **options: Any
+    ) -> str:
+        return str(self.tell("submit", task_id=task_id, kind=kind, delay=delay, args=args, options=options))
 
     def refusal(self, task_id: str, kind: str = "quick", delay: float = 3600.0) -> Raised | None:
         """What submitting raises, which has to be an error of Hypern's; None: it was accepted."""

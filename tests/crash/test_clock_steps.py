@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 import time
 from pathlib import Path
 
-import pytest
 from tests.crash.conftest import Effects, MakePuppet, needs, until
 
 DAY = 86_400
 DELAY = 0.6
 STALL = 2.0
-SOURCE = Path(__file__).with_name("clock_shim.c")
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that shifts the wall clock of the process that it is preloaded into."""
-    library = tmp_path_factory.mktemp("shim") / "clock_shim.so"
-    compiler = shutil.which("gcc")
-    assert compiler is not None
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE], check=True)
-    return library
 
 
 @needs("gcc")
