@@ -71,9 +71,9 @@ class Tables:
         )
         return len(ended)
 
-    def age_leases(self) -> None:
-        """As if no worker had been heard of for long."""
-        self.ask("UPDATE hypern.workers SET lease_until = extract(epoch FROM clock_timestamp()) - 1")
+    def age_leases(self, left: float = -1.0) -> None:
+        """As if no worker had been heard of for long; their leases last so many seconds more."""
+        self.ask("UPDATE hypern.workers SET lease_until = extract(epoch FROM clock_timestamp()) + %s", left)
 
 
 @pytest.fixture

@@ -63,7 +63,8 @@ class Relay:
         self._marker: bytes | None = None
         self._lost = threading.Event()
         self.dropped = 0
-        threading.Thread(target=self._accept, name="relay", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="relay", daemon=True)
+        self._accepting.start()
 
     def __enter__(self) -> Relay:
         return self
@@ -72,6 +73,9 @@ class Relay:
         self.close()
 
     def close(self) -> None:
+        # Closing alone would not wake who waits for the next one.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         self.cut()
 

@@ -107,6 +107,24 @@ def test_a_worker_that_wakes_after_its_lease_is_refused(
     assert b"other" in before[0][3]
 
 
+def test_a_stopped_worker_keeps_nobody_from_looking_after_the_dead(
+    puppet: MakePuppet, effects: Effects, postgres_url: str, tables: Tables
+) -> None:
+    """The one that leads is stopped; a killed one's task is run by a third one within five seconds."""
+    first = puppet("first", postgres_url, task_workers=1)
+    first.submit("occupied", "slow", 0.0, 60.0)
+    leads = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 0"
+    until(lambda: tables.ask(leads) != [], "it leads")
+    killed = puppet("killed", postgres_url, task_workers=1)
+    killed.submit("held", "slow", 0.0, 1.0)
+    effects.wait("held")
+    first.signal(signal.SIGSTOP)
+    third = puppet("third", postgres_url, task_workers=1)
+    killed.kill()
+    assert effects.wait("held", times=2, within=RESUMES_WITHIN).who == "third"
+    until(lambda: third.status("held") == "completed", "it ends")
+
+
 def test_clocks_that_are_ten_minutes_off(
     puppet: MakePuppet, effects: Effects, postgres_url: str, tables: Tables, home: Path, shim: Path
 ) -> None:

@@ -121,7 +121,7 @@ class Presence:
     def _enter(self) -> None:
         link = self._connected()
         self._id = None
-        number = random.randrange(1, 2**31)
+        number = _any_lock()
         incarnation = secrets.token_hex(12)
         self._about = msgspec.structs.replace(self._about, id=incarnation)
         sql = self._database.sql
@@ -134,6 +134,14 @@ class Presence:
         self._id, self._number, self._is_told = incarnation, number, True
         self._certain_until = before + _CERTAIN
 
+    def _hold_again(self, link: Link) -> None:
+        """In a new session. The server may not notice for hours that the former one has ended, and holds its
+        lock for as long: then another one is taken."""
+        sql = self._database.sql
+        while link.row(sql.TRY_LOCK, (self._database.locks, self._number)) != (True,):
+            self._number = _any_lock()
+        link.rows(sql.HOLD, (self._number, self._id))
+
     def _connected(self) -> Link:
         if self._link is None or self._link.closed:
             self._database.links.close(self._link)
@@ -141,10 +149,9 @@ class Presence:
             self._link = link
             link.rows(self._database.sql.LISTEN)
             if self._id is not None and self._database.has_locks:
-                # The server may not have noticed yet that the former session has ended: then it is tried
-                # again, with the lease in the meantime.
-                held = link.row(self._database.sql.TRY_LOCK, (self._database.locks, self._number))
-                if held != (True,):
-                    self._database.links.close(link)
-                    raise psycopg.OperationalError("the lock of the former session is still held")
+                self._hold_again(link)
         return self._link
+
+
+def _any_lock() -> int:
+    return random.randrange(1, 2**31)

@@ -306,6 +306,7 @@ SELECT EXISTS (
 UPDATE {s}.workers SET lease_until = extract(epoch FROM clock_timestamp()) + %b, free_since = NULL
 WHERE id = %b RETURNING id
 """
+    HOLD = "UPDATE {s}.workers SET lock = %b, free_since = NULL WHERE id = %b"
     SAY = "UPDATE {s}.workers SET about = %b WHERE id = %b"
     SLEEP = "UPDATE {s}.workers SET asleep = %b WHERE id = %b"
     LEAVE = """

@@ -34,6 +34,8 @@ _DOZE = 0.05
 _PEEP_EVERY = 0.005
 # Who is woken so often within a second has no sleep, and says so: to wake somebody is dear.
 _RESTLESS = 200
+# Who does not lead looks after the dead so often (seconds).
+_CARE_EVERY = 1.0
 # After trouble it is looked again so soon, and each time a little later.
 _ASKED = "asked"
 _AGAIN, _LONGEST_AGAIN = 0.2, 1.0
@@ -66,7 +68,7 @@ class Watch:
         self._quiet_since: float | None = None
         self._busy_since: float | None = None
         self._woken, self._woken_since = 0, 0.0
-        self._next_poll = self._next_renewal = self._next_search = 0.0
+        self._next_poll = self._next_renewal = self._next_search = self._next_care = 0.0
         self._search_after = _FIRST_SEARCH
         self._trouble = 0
 
@@ -185,7 +187,7 @@ class Watch:
             running = hands.cancel_requested(asked)
             if running:
                 listener.on_cancel_requested(running)
-        self._lead(link)
+        self._lead(link, steady)
         if steady >= self._next_search and hands.forget_unknown():
             self._search_after = min(self._search_after * 2, _LONGEST_SEARCH)
             self._next_search = steady + self._search_after
@@ -202,12 +204,14 @@ class Watch:
         if ready and hands.listener is not None:
             hands.listener.on_ready(ready)
 
-    def _lead(self, link: Link) -> None:
-        """One process of all looks after the dead and the counts; another one when its session is gone."""
+    def _lead(self, link: Link, steady: float) -> None:
+        """One process of all looks after the dead and the counts; another one when its session is gone. One
+        that is stopped, or cut off, keeps its session: so the others do as well, less often."""
         database = self._database
         if database.has_locks and not self._leads:
             self._leads = link.row(database.sql.TRY_LOCK, (database.locks, 0)) == (True,)
-        if self._leads or not database.has_locks:
+        if self._leads or not database.has_locks or steady >= self._next_care:
+            self._next_care = steady + _CARE_EVERY * random.uniform(0.8, 1.2)
             self._care(link)
 
     def _complain(self, error: Exception, steady: float) -> float:
