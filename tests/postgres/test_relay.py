@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from tests.crash.conftest import until
 from tests.postgres.hosts import Host, need_hosts
 from tests.postgres.relay import Relay
 from tests.postgres.server import PrivateServer, with_database
@@ -119,4 +120,4 @@ def test_a_host_of_its_own(postgres_url: str) -> None:
         assert not reaches()
         assert time.monotonic() - begin < 20
         host.bring_link_up()
-        assert reaches()
+        until(reaches, "it is reached again")
