@@ -34,6 +34,7 @@ from hypern.http.router import Router
 from hypern.http.sse import SSEEvent
 from hypern.records import Backoff, Progress, TaskStatus
 from hypern.results import TaskResult
+from hypern.status.routes import TaskRoutes
 from hypern.tasks.anywhere import cancel_task, get_task, submit_many, submit_task
 from hypern.tasks.current import current_task
 from hypern.tasks.declare import Task, background
@@ -90,6 +91,7 @@ __all__ = [
     "TaskError",
     "TaskPage",
     "TaskResult",
+    "TaskRoutes",
     "TaskStatus",
     "TaskTooLarge",
     "TooManyRequests",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from hypern.http.asgi import Scope
 from hypern.http.delivery import Source
 
 A = TypeVar("A", bound="Answer")
@@ -18,7 +19,7 @@ _SET_COOKIE = b"set-cookie"
 class Answer:
     """The parts of an answer; `Response` adds the calls that set them."""
 
-    __slots__ = ("_body", "_implied_type", "_lines", "_source", "_status", "_type", "headers_sent")
+    __slots__ = ("_body", "_implied_type", "_lines", "_source", "_status", "_type", "headers_sent", "scope")
 
     def __init__(self) -> None:
         self._status: int | None = None
@@ -28,6 +29,8 @@ class Answer:
         self._type: bytes | None = None
         self._lines: list[tuple[bytes, bytes]] | None = None
         self.headers_sent = False
+        # Of the request that is answered; None: not known.
+        self.scope: Scope | None = None
 
     @property
     def status_code(self) -> int:
@@ -75,12 +78,14 @@ class Answer:
         """A copy that can be filled, and then taken over or dropped, without touching this one."""
         copy = type(self)()
         copy.take(self)
+        copy.scope = self.scope
         return copy
 
     def headers_only(self: A) -> A:
         """A new answer with the headers of this one, but not its status, type and body."""
         copy = type(self)()
         copy._lines = list(self._lines) if self._lines else None
+        copy.scope = self.scope
         return copy
 
     def follow(self, other: Answer) -> None:

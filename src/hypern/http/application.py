@@ -134,6 +134,7 @@ class WebApp(Router):
             task = asyncio.current_task()
             assert task is not None
             self._requests.add(task)
+            scope["app"] = self
             try:
                 await dispatcher(scope, receive, send)
             finally:
@@ -207,10 +208,19 @@ class WebApp(Router):
         """End the streams of events that are being sent."""
         self._streams.end_all()
 
+    def end_with_streams(self, waiting: asyncio.Future[Any]) -> None:
+        """Cancel this, too, when the streams are ended: what a request does nothing but wait for."""
+        self._streams.start(waiting)
+
     def cancel_requests(self) -> None:
         """Cancel the requests that are being answered; those that can still be are answered with 503."""
         for task in list(self._requests):
             task.cancel(STOPPING)
+
+    def path_of_tasks(self) -> str | None:
+        """The path of the route that shows single tasks, `/tasks/:task_id`; None: there is none."""
+        shown = (route.path for route in self._routes if getattr(route.handler, "shows_a_task", False))
+        return next(shown, None)
 
     # What a subclass adds
 

@@ -14,10 +14,10 @@ class OpenStreams:
     """The streams that are being sent, so that they can be ended when the server stops."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
         self._ended = False
 
-    def start(self, stream: asyncio.Task[Any]) -> None:
+    def start(self, stream: asyncio.Future[Any]) -> None:
         """Count this one in until it is done; end it at once if all have been ended already."""
         self._running.add(stream)
         stream.add_done_callback(self._running.discard)

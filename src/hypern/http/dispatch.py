@@ -54,6 +54,7 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         req = Request(scope, self._limits)
         res = Response()
+        res.scope = scope
         compiled: Compiled | None = None
         try:
             try:
@@ -75,6 +76,7 @@ class Dispatcher:
         except BaseException as error:
             error = _that_can_be_answered(error)
             res = res.headers_only() if compiled is not None and compiled.in_pipeline else Response()
+            res.scope = scope
             await self._failures.answer(error, req, res, compiled.handlers if compiled is not None else ())
         res.headers_sent = True
         if res.source is not None and res.status_code not in WITHOUT_BODY:

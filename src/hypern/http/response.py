@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, Iterable
 from typing import Any
+from urllib.parse import quote
 
-from hypern.errors import phrase
+from hypern.errors import ConfigurationError, phrase
 from hypern.http.answer import Answer
+from hypern.http.asgi import Scope
 from hypern.http.files import FileSource
 from hypern.http.jsons import encode_json
 from hypern.http.negotiate import full_media_type
@@ -107,6 +109,14 @@ class Response(HeaderCalls):
             raise ValueError(f"the status {status!r} of a redirect has to be from 300 to 399.")
         return self.location(url).status(status)._set_body(b"", None)
 
+    def accepted(self, task_id: str, *, location: str | None = None, retry_after: int = 1) -> Response:
+        """202: a task will do it. `Location`, where its status is to be seen: its place in the app's
+        `TaskRoutes`, unless given. `retry_after`: seconds after which to look there. The body is JSON: `id`,
+        `status`, `url`. ConfigurationError if the place is not known."""
+        url = _place(self.scope, task_id) if location is None else location
+        self.status(202).location(url).header("Retry-After", int(retry_after))
+        return self.json({"id": task_id, "status": "pending", "url": self.get("Location")})
+
     # Files and streams
 
     def send_file(
@@ -148,6 +158,19 @@ class Response(HeaderCalls):
         return self.header("Content-Type", full)
 
     content_type = type
+
+
+def _place(scope: Scope | None, task_id: str) -> str:
+    """Where the status of a task is to be seen. Raises ConfigurationError."""
+    path = None if scope is None or "app" not in scope else scope["app"].path_of_tasks()
+    place = None if path is None else path.replace(":task_id", quote(task_id, safe=":"))
+    if place is None or "/:" in place:
+        raise ConfigurationError(
+            "res.accepted() does not know where the status of a task is to be seen: add "
+            "app.use(TaskRoutes('/tasks')), at a path without parameters, or give location='/where/it/is'."
+        )
+    assert scope is not None
+    return f"{scope.get('root_path', '').rstrip('/')}{place}"
 
 
 def settle(res: Response, value: Any) -> None:

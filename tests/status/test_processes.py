@@ -1,0 +1,162 @@
+"""The status of a task over real sockets: one process serves, another one runs the tasks."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.journeys.running import Program, until, write
+
+APP = """
+import os, time
+from hypern import Hypern, TaskRoutes, current_task
+
+app = Hypern(task_store="sqlite:///tasks.db?synchronous=normal")
+app.use(TaskRoutes("/tasks"))
+
+@app.background()
+def steps(directory, number):
+    for step in range(number):
+        while not os.path.exists(f"{directory}/step{step}"):
+            time.sleep(0.002)
+        current_task().progress((step + 1) / number)
+    return number
+
+@app.post("/steps")
+def submit(req, res, ctx):
+    res.accepted(steps(req.json()["directory"], req.json()["number"]))
+
+@app.get("/waiting")
+def waiting(req, res, ctx):
+    res.json(len(app.engine.changes._waiting))
+
+app.listen(int(os.environ["PORT"]), task_processes=1)
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    write(tmp_path, {"app.py": APP})
+    with Program(tmp_path) as started:
+        yield started
+
+
+def begin(program: Program, number: int = 1) -> Any:
+    answer = program.http.post("/steps", json={"directory": str(program.directory), "number": number})
+    assert answer.status_code == 202
+    return answer.json()
+
+
+def let_go(program: Program, step: int) -> None:
+    (program.directory / f"step{step}").touch()
+
+
+class Stream:
+    """Events of a task as they come, read in a thread."""
+
+    def __init__(self, program: Program, url: str) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._url = f"http://127.0.0.1:{program.port}{url}/events"
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with httpx2.stream("GET", self._url, timeout=30) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    self.events.append(json.loads(line[6:]))
+
+    def until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+        until(lambda: any(holds(event) for event in list(self.events)))
+
+    def wait_for_end(self) -> None:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+def test_events_cross_processes(program: Program) -> None:
+    """Each step that another process takes is pushed, in order, and after the last event the stream ends."""
+    task = begin(program, 3)
+    stream = Stream(program, task["url"])
+    stream.until(lambda event: event["status"] == "running")
+    for step in range(3):
+        let_go(program, step)
+        if step < 2:
+            stream.until(
+                lambda event, step=step: (
+                    event["progress"] is not None and event["progress"]["fraction"] == (step + 1) / 3
+                )
+            )
+    stream.wait_for_end()
+    last = stream.events[-1]
+    assert (last["status"], last["result"]) == ("completed", 3)
+    assert all(event["status"] != "completed" for event in stream.events[:-1])
+    assert [
+        event
+        for event, following in zip(stream.events, stream.events[1:], strict=False)
+        if event == following
+    ] == []
+
+
+def test_a_wait_ends_with_the_change(program: Program) -> None:
+    """`Prefer: wait=` is answered when another process has ended the task, long before the wait is over."""
+    task = begin(program)
+    until(lambda: program.get(task["url"])["status"] == "running")
+    answers: list[tuple[float, Any]] = []
+
+    def ask() -> None:
+        began = time.monotonic()
+        answer = httpx2.get(
+            f"http://127.0.0.1:{program.port}{task['url']}", headers={"Prefer": "wait=20"}, timeout=30
+        )
+        answers.append((time.monotonic() - began, answer.json()))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    until(lambda: program.get("/waiting") == 1)
+    let_go(program, 0)
+    asking.join(30)
+    took, answer = answers[0]
+    assert answer["status"] in ("running", "completed")
+    assert took < 15
+
+
+def test_who_has_left_is_forgotten(program: Program) -> None:
+    """Clients that break off their streams leave nobody waiting behind."""
+    task = begin(program)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{program.port}", timeout=20) as client:
+        for _ in range(5):
+            with client.stream("GET", f"{task['url']}/events") as answer:
+                lines = answer.iter_lines()  # what is not held is closed, and the answer with it
+                assert next(lines)
+                until(lambda: program.get("/waiting") >= 1)
+    until(lambda: program.get("/waiting") == 0)
+    let_go(program, 0)
+
+
+def test_a_stop_waits_for_nobody_who_only_waits(program: Program) -> None:
+    """When the server stops, streams end and waits are answered at once with what is known."""
+    task = begin(program)
+    stream = Stream(program, task["url"])
+    stream.until(lambda event: event["status"] == "running")
+    answers: list[Any] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(
+            httpx2.get(
+                f"http://127.0.0.1:{program.port}{task['url']}", headers={"Prefer": "wait=25"}, timeout=30
+            )
+        )
+    )
+    asking.start()
+    until(lambda: program.get("/waiting") == 2)
+    let_go(program, 0)
+    program.signal()
+    asking.join(30)
+    assert answers[0].status_code == 200
+    stream.wait_for_end()
