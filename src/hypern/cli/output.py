@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import time
@@ -17,6 +18,8 @@ from hypern.errors import ConfigurationError, HypernError
 
 _PROGRESS_EVERY = 0.1
 _GAP = "  "
+# With its unit; or nothing.
+_NUMBER = re.compile(r"([\d.,]+( ?(%|/s)| (ms|s|m|h|d)( .*)?)?)?")
 # The categories of characters that move the cursor, turn the direction of the text, or are none.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -107,7 +110,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], columns: in
     """Lines in columns, numbers to the right. `columns`: how wide it may be; then the last column is cut."""
     cells = [[safe(cell if cell is not None else "") for cell in row] for row in rows]
     is_number = [
-        bool(cells) and all(not row[at] or row[at][0].isdigit() for row in cells)
+        bool(cells) and all(_NUMBER.fullmatch(row[at]) is not None for row in cells)
         for at in range(len(headings))
     ]
     widths = [

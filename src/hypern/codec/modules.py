@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import inspect
 import os
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
 # What multiprocessing's child processes call the program's file.
 _MAIN = ("__main__", "__mp_main__")
 
+_imports: ContextVar[bool] = ContextVar("hypern_codec_imports", default=True)
+
 
 class Unreachable(Exception):
     """There is no way from a name to an object, or none that other processes could go. Says why."""
+
+
+@contextlib.contextmanager
+def no_imports() -> Iterator[None]:
+    """Meanwhile names lead only to what has been imported already: who looks at tasks does not run what they
+    name."""
+    before = _imports.set(False)
+    try:
+        yield
+    finally:
+        _imports.reset(before)
 
 
 def home(obj: Any) -> tuple[str, str]:
@@ -78,6 +94,8 @@ def load(name: str) -> ModuleType:
     """Import a module; where it is the program that runs, that one. Raises Unreachable."""
     if name == _main_name_or_none():
         return _main()
+    if not _imports.get() and name not in sys.modules:
+        raise Unreachable(f"its module {name!r} has not been imported here")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
