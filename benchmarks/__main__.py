@@ -28,6 +28,7 @@ from benchmarks.cases import (
     postgres_pickup,
     postgres_submit,
     postgres_trouble,
+    streams,
 )
 from benchmarks.environments import prepare
 from benchmarks.load import require_wrk
@@ -51,6 +52,7 @@ CASES = {
     "postgres-backlog": postgres_backlog,
     "postgres-trouble": postgres_trouble,
     "postgres-cost": postgres_cost,
+    "streams": streams,
 }
 NEED_WRK = {"http", "durable-users"}
 
