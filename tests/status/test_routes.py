@@ -97,6 +97,24 @@ def test_a_router_takes_the_routes_along() -> None:
     assert app.path_of_tasks() == "/outer/inner/tasks/:task_id"
 
 
+def test_accepted_behind_middlewares_and_in_error_handlers() -> None:
+    """The place is known, too, where an answer is a branch of another one."""
+    app, client = make()
+
+    async def passing(req: Any, res: Any, ctx: Any, next: Any) -> None:
+        await next()
+
+    app.use(passing)
+
+    @app.get("/raises")
+    def raises(req: Any, res: Any, ctx: Any) -> None:
+        raise KeyError("x")
+
+    app.error(KeyError)(lambda req, res, error: res.accepted("a"))
+    assert client.post("/double", json={"number": 4}).headers["location"].startswith("/tasks/")
+    assert client.get("/raises").headers["location"] == "/tasks/a"
+
+
 def test_without_a_place_accepted_says_what_to_do() -> None:
     """Without TaskRoutes it is an error that names them; a location given is taken."""
     app = WebApp()

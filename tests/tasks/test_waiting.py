@@ -161,6 +161,32 @@ def test_a_stopped_engine_ends_its_thread(engine: Engine) -> None:
     assert engine.changes.differs_sync(task_id, None, WAIT)
 
 
+def test_who_waits_outlives_a_stop(engine: Engine) -> None:
+    """A stop that is not the last one is not noticed by who waits; after the last one no thread is left."""
+    task_id = waits()
+    waiter: list[bool] = []
+
+    def wait() -> None:
+        for timeout in (WAIT, 0.2):
+            known = mark(engine, task_id)
+            waiter.append(engine.changes.differs_sync(task_id, known, timeout))
+
+    thread = threading.Thread(target=wait)
+    while mark(engine, task_id).status != "running":
+        pass
+    thread.start()
+    while not engine.changes._waiting:
+        pass
+    engine.changes.stop()
+    assert cancel_task(task_id)
+    while not waiter:
+        pass
+    assert waiter[0]
+    engine.changes.stop(final=True)
+    assert "hypern-changes" not in [other.name for other in threading.enumerate()]
+    thread.join(WAIT)
+
+
 class _Unlucky:
     """A store that cannot be read at first."""
 

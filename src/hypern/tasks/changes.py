@@ -68,14 +68,15 @@ class Changes:
         finally:
             self._leave(waiting)
 
-    def stop(self) -> None:
-        """End the thread; who comes later, or still waits, gets another one."""
+    def stop(self, *, final: bool = False) -> None:
+        """End the thread. Who comes later gets another one, and so does who still waits, unless it is
+        `final`: the store is about to be closed."""
         with self._lock:
             loop, self._loop = self._loop, None
             waits = bool(self._waiting)
         if loop is not None:
             loop.stop(time.monotonic() + 1.0)
-        if waits:
+        if waits and not final:
             self._begin()
 
     def _join(self, waiting: _Waiting) -> None:

@@ -155,7 +155,7 @@ class Engine(Accepting):
             else:
                 abandoned = []
             self._final = self._final or final
-            self.changes.stop()
+            self.changes.stop(final=final)
             if final:
                 self.store.close()
             return abandoned
@@ -202,7 +202,7 @@ class Engine(Accepting):
                 ticking.end(self._loops)
                 self._started = False
                 self._end_workers()
-            self.changes.stop()
+            self.changes.stop(final=True)
             self.store.close()
 
     def hurry(self) -> None:
