@@ -11,7 +11,7 @@ import msgspec
 
 from hypern.cli.arguments import APP, Commands
 from hypern.cli.looking import add_json, find_engine, wants_json
-from hypern.cli.output import progress, safe, say, say_json
+from hypern.cli.output import counted, progress, safe, say, say_json
 from hypern.codec.calls import load_call
 from hypern.codec.naming import find_function
 from hypern.errors import TaskError
@@ -69,7 +69,7 @@ def check(given: argparse.Namespace) -> int:
         for trouble in found.values():
             say(safe(f"{trouble.number:,} × {trouble.name}: {trouble.problem} (for one, {trouble.example})"))
         failing = sum(trouble.number for trouble in found.values())
-        say(f"{checked:,} waiting tasks checked, {failing:,} would fail")
+        say(f"{counted(checked, 'waiting task', 'waiting tasks')} checked, {failing:,} would fail")
     return _WOULD_FAIL if found else 0
 
 

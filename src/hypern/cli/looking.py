@@ -120,6 +120,16 @@ def find_engine(given: argparse.Namespace) -> Engine:
     return Engine(Settings(task_store=url, task_workers=0))
 
 
+def find_settings(given: argparse.Namespace) -> Settings:
+    """The settings of the app that is named, or those for the store; it may be `memory://`."""
+    app = getattr(given, "app", None)
+    if app is None:
+        return Settings(task_store=getattr(given, "store", None) or Settings.read().task_store)
+    engine = _engine_of(app)
+    engine.store.close()
+    return engine.settings
+
+
 def store_url(given: argparse.Namespace) -> str:
     """The URL of a durable store. Raises ConfigurationError."""
     url: str | None = getattr(given, "store", None)
@@ -135,14 +145,18 @@ def store_url(given: argparse.Namespace) -> str:
 
 
 def _of_app(text: str) -> Engine:
-    found = locate_tasks(text)
-    if found is not None and not isinstance(found, Hypern):
-        raise ConfigurationError(f"{text} is a {type(found).__name__} and has no tasks.")
-    engine = current_engine() if found is None else found.engine
+    engine = _engine_of(text)
     _refuse_memory(engine.settings.task_store)
     engine.stop(0.0)
     engine.settings = replace(engine.settings, task_workers=0)
     return engine
+
+
+def _engine_of(text: str) -> Engine:
+    found = locate_tasks(text)
+    if found is not None and not isinstance(found, Hypern):
+        raise ConfigurationError(f"{text} is a {type(found).__name__} and has no tasks.")
+    return current_engine() if found is None else found.engine
 
 
 def _refuse_memory(url: str) -> None:

@@ -83,6 +83,11 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 task`, `2,000 tasks`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def width(text: str) -> int:
     """How many columns of a terminal it takes."""
     if text.isascii():

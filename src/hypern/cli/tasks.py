@@ -11,7 +11,7 @@ from hypern.cli import described
 from hypern.cli.arguments import Commands, at_least
 from hypern.cli.checking import add_check
 from hypern.cli.looking import add_filters, add_json, add_store, filter_of, looking, wants_json
-from hypern.cli.output import confirm, progress, say, say_json, screen_columns, table, tell
+from hypern.cli.output import confirm, counted, progress, say, say_json, screen_columns, table, tell
 from hypern.errors import ConfigurationError
 from hypern.records import TaskRecord, TaskStatus
 from hypern.stores.overview import Filter
@@ -203,7 +203,7 @@ def _these(steer: _Steer, given: argparse.Namespace) -> int:
     ids = list(dict.fromkeys(given.ids))
     with looking(given) as engine:
         if steer.asks:
-            confirm(f"{steer.verb} {_number(len(ids))}?", given.yes)
+            confirm(f"{steer.verb} {counted(len(ids), 'task', 'tasks')}?", given.yes)
         with progress(len(ids)) as shown:
             answers = dict(_one_by_one(steer, engine, ids, shown.at))
     if wants_json(given):
@@ -232,15 +232,11 @@ def _those(steer: _Steer, which: TaskFilter, given: argparse.Namespace) -> int:
         found = engine.store.number(to_filter(which, steer.allowed, steer.usual), _COUNTED)
         at_least_so_many = "" if found.is_all else "at least "
         if found.number or not found.is_all:
-            confirm(f"{steer.verb} {at_least_so_many}{_number(found.number)}?", given.yes)
+            confirm(f"{steer.verb} {at_least_so_many}{counted(found.number, 'task', 'tasks')}?", given.yes)
         with progress(found.number if found.is_all else None) as shown:
             done = steer.many(engine, which, shown.at)
     if wants_json(given):
         say_json({"number": done})
     else:
-        say(f"{_number(done)} {steer.done}")
+        say(f"{counted(done, 'task', 'tasks')} {steer.done}")
     return 0
-
-
-def _number(number: int) -> str:
-    return f"{number:,} task{'' if number == 1 else 's'}"

@@ -1,0 +1,77 @@
+"""What is printed: text that orders no terminal about, tables, spans."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from hypern.cli.described import span
+from hypern.cli.output import counted, cut, safe, safe_lines, table, width
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain — ünïcode 日本", "plain — ünïcode 日本"),
+        ("\x1b[2J\r\x07", "\\x1b[2J\\r\\x07"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\x9b\N{RIGHT-TO-LEFT OVERRIDE}\N{ZERO WIDTH SPACE}", "\\x9b\\u202e\\u200b"),
+        ("\ud800", "\\ud800"),
+        ("\N{LINE SEPARATOR}", "\\u2028"),
+    ],
+)
+def test_safe(text: str, shown: str) -> None:
+    """Characters that do something are written out; all others stay."""
+    assert safe(text) == shown
+
+
+def test_every_character_is_safe() -> None:
+    """Nothing that a terminal would obey is left, of all characters there are."""
+    shown = safe("".join(map(chr, range(sys.maxunicode + 1))))
+    assert all(character.isprintable() or character.isspace() for character in shown)
+    assert not set(shown) & {chr(code) for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+def test_safe_lines() -> None:
+    """Lines stay lines, and tabs become spaces."""
+    assert safe_lines("a\n\tb\x1b\r\nc") == ["a", "        b\\x1b", "c"]
+
+
+def test_table() -> None:
+    """As wide as need be, numbers to the right, and cut where there is no more room."""
+    rows = [("日本", 5, "x" * 30), ("b", 1000, None)]
+    assert table(("NAME", "N", "TEXT"), rows) == [
+        "NAME     N  TEXT",
+        "日本     5  " + "x" * 30,
+        "b     1000",
+    ]
+    assert {width(line) <= 20 for line in table(("NAME", "N", "TEXT"), rows, 20)} == {True}
+    assert table(("A", "B"), []) == ["A  B"]
+
+
+def test_cut() -> None:
+    """At most so many columns, with a mark."""
+    assert [cut("abcdef", 6), cut("abcdef", 4), cut("日本語", 4)] == ["abcdef", "abc…", "日…"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 ms"),
+        (0.0321, "32.1 ms"),
+        (0.9999, "1.0 s"),
+        (59.96, "60.0 s"),
+        (99.96, "1 m 40 s"),
+        (7500, "2 h 5 m"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_span(seconds: float, text: str) -> None:
+    """In two units at most."""
+    assert span(seconds) == text
+
+
+def test_counted() -> None:
+    """One, or many."""
+    assert [counted(n, "task", "tasks") for n in (0, 1, 2000)] == ["0 tasks", "1 task", "2,000 tasks"]
