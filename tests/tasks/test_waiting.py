@@ -57,6 +57,12 @@ def mark(engine: Engine, task_id: str) -> Mark:
     return Mark.of(record)
 
 
+def thread_of(engine: Engine) -> threading.Thread:
+    loop = engine.changes._loop
+    assert loop is not None
+    return loop._thread
+
+
 def test_a_thread_gets_the_ended_task(engine: Engine) -> None:
     """`wait_for_task` answers with the result, also for a task that had ended before."""
     task_id = add(2, 3)
@@ -156,8 +162,9 @@ def test_a_stopped_engine_ends_its_thread(engine: Engine) -> None:
     """After `stop` no thread of the waiting is left; who comes then gets another one."""
     task_id = add(1, 1)
     engine.changes.differs_sync(task_id, None, WAIT)
+    begun = thread_of(engine)
     engine.stop()
-    assert "hypern-changes" not in [thread.name for thread in threading.enumerate()]
+    assert not begun.is_alive()
     assert engine.changes.differs_sync(task_id, None, WAIT)
 
 
@@ -167,7 +174,7 @@ def test_who_waits_outlives_a_stop(engine: Engine) -> None:
     waiter: list[bool] = []
 
     def wait() -> None:
-        for timeout in (WAIT, 0.2):
+        for timeout in (WAIT, 2.0):
             known = mark(engine, task_id)
             waiter.append(engine.changes.differs_sync(task_id, known, timeout))
 
@@ -182,8 +189,12 @@ def test_who_waits_outlives_a_stop(engine: Engine) -> None:
     while not waiter:
         pass
     assert waiter[0]
+    while not engine.changes._waiting:
+        pass
+    begun = thread_of(engine)
     engine.changes.stop(final=True)
-    assert "hypern-changes" not in [other.name for other in threading.enumerate()]
+    assert not begun.is_alive()
+    assert engine.changes._loop is None
     thread.join(WAIT)
 
 
