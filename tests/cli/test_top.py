@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import WAIT, Filled, Said, Terminal, fill
-from tests.processes.running import Running, until, write
+from tests.processes.running import Running, write
 
 from hypern.config import STORE_VARIABLE, Settings
 from hypern.tasks.engine import Engine
@@ -59,9 +59,11 @@ def test_a_process_that_works(hypern: Hypern, filled: Filled, tmp_path: Path) ->
         shown = hypern("top", "--once", "--store", filled.url).out
         assert f"{worker.process.pid}" in shown.partition("PROCESS")[2]
         assert "a, b" in shown
+        worker.signal()
+        assert worker.wait() == 0
+        assert hypern("top", "--json", "--store", filled.url).data["processes"] == []
     finally:
         worker.kill()
-    until(lambda: hypern("top", "--json", "--store", filled.url).data["processes"] == [])
 
 
 @pytest.mark.parametrize("how", ["q", "\x1b", "interrupt", "terminate"])
