@@ -13,7 +13,8 @@ from crash.journal import ACKS, read
 from crash.looking import look
 from crash.plan import PRODUCERS, ROLES, WORKERS, Plan
 from crash.report import Found
-from crash.rows import wait_drained
+from crash.rows import SQLiteTables
+from crash.tables import Tables, wait_drained
 from crash.watch import Watch
 
 # A process that has not reached its named point after so many seconds is given up.
@@ -28,20 +29,24 @@ STOPPED_FOR = 5.0
 
 @dataclass
 class Crashes:
-    """One run of the loop in the directory `home`."""
+    """One run of the loop in the directory `home`. `tables`: of the store, a file in that directory unless
+    given; `restart`: stops the server of the store and starts it again, None: it has none."""
 
     home: Path
+    tables: Tables | None = None
+    restart: Callable[[], None] | None = None
     found: Found = field(init=False)
     fleet: Fleet = field(init=False)
     watch: Watch = field(init=False)
     stopped: int = 0
+    restarts: int = 0
     unreached: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.database = self.home / "tasks.db"
+        self.store = self.tables or SQLiteTables(self.home / "tasks.db")
         self.found = Found("kill -9 at random times and at named points", WINDOWS)
-        self.fleet = Fleet(self.home, f"sqlite:///{self.database}")
-        self.watch = Watch(self.database)
+        self.fleet = Fleet(self.home, self.store.url)
+        self.watch = Watch(self.store)
 
     def run(self, cycles: Sequence[Plan], say: Callable[[str], None]) -> Found:
         """Kill as planned, let the rest be worked off, and judge."""
@@ -60,12 +65,16 @@ class Crashes:
         finally:
             self.fleet.end()
         if looked:
-            self.found.judge(self.home, self.fleet.deaths, self.watch.orphans, looked)
+            self.found.judge(self.home, self.fleet.deaths, self.watch.orphans, looked, self.store)
         self.found.stopped = self.stopped
+        self.found.restarts = self.restarts
         self.found.unreached = dict(self.unreached)
         return self.found
 
     def _cycle(self, this: Plan) -> None:
+        if this.is_restart:
+            self._restart(this.calm)
+            return
         if this.point:
             self._die_at(this.victims[0], this.point)
         else:
@@ -84,6 +93,15 @@ class Crashes:
         self._bring_up()
         if not look_first:
             self._look()
+
+    def _restart(self, calm: float) -> None:
+        """The processes live on, and are to do so."""
+        time.sleep(calm)
+        if self.restart is not None:
+            self.restart()
+            self.restarts += 1
+        time.sleep(calm)
+        self._look()
 
     def _stop_and_go_on(self, worker: Member) -> None:
         worker.process.send_signal(signal.SIGSTOP)
@@ -148,7 +166,7 @@ class Crashes:
         """Stop the producers, wait until the workers have nothing left to do, and stop these."""
         for slot in PRODUCERS:
             self._stop(slot)
-        wait_drained(self.database, DRAINED_WITHIN)
+        wait_drained(self.store, DRAINED_WITHIN)
         for slot in WORKERS:
             self._stop(slot)
         self._look()

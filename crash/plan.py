@@ -18,13 +18,15 @@ CALM = 0.6
 class Plan:
     """One cycle. `victims`: the slots to kill; `point`: where the first of them kills itself, or empty;
     `calm`: seconds before a kill from outside; `look_first`: look at the store before restarting;
-    `is_stop`: the victim is stopped for a while (SIGSTOP) instead of killed."""
+    `is_stop`: the victim is stopped for a while (SIGSTOP) instead of killed; `is_restart`: nobody is
+    killed but the server of the store."""
 
     victims: tuple[str, ...]
     point: str
     calm: float
     look_first: bool
     is_stop: bool = False
+    is_restart: bool = False
 
 
 STOPPED = "stopped"
@@ -36,22 +38,30 @@ KINDS = (
 )  # fmt: skip
 
 
-def plans(seed: int) -> Iterator[Plan]:
+# As often as all these together, where there is a server.
+RESTART = "server"
+
+
+def plans(seed: int, *, has_server: bool = False) -> Iterator[Plan]:
     """One cycle after the other, without end; the same ones for the same seed."""
     chance = random.Random(seed)
+    kinds = (*KINDS, *(RESTART,) * len(KINDS)) if has_server else KINDS
     while True:
-        for kind in chance.sample(KINDS, len(KINDS)):
+        for kind in chance.sample(kinds, len(kinds)):
             yield Plan(
                 _victims(kind, chance),
                 _point(kind, chance),
                 chance.uniform(0.0, CALM),
                 chance.random() < 0.5,
                 kind == STOPPED,
+                kind == RESTART,
             )
 
 
 def _victims(kind: str, chance: random.Random) -> tuple[str, ...]:
     match kind:
+        case "server":
+            return ()
         case "workers":
             return WORKERS
         case "all":

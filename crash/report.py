@@ -9,9 +9,7 @@ from crash import phases
 from crash.fleet import Death
 from crash.journal import ACKS, EFFECTS, Line, read
 from crash.judge import History, Row, broken, recoveries
-from crash.rows import kept_order
-
-RECOVERED_WITHIN = 2.0
+from crash.tables import Tables, kept_order
 
 
 @dataclass
@@ -25,6 +23,8 @@ class Found:
     cycles: int = 0
     ids: int = 0
     stopped: int = 0
+    restarts: int = 0
+    recovers_within: float = 0.0
     starts: int = 0
     failed: int = 0
     kills: Counter[str] = field(default_factory=Counter)
@@ -39,11 +39,13 @@ class Found:
         deaths: Sequence[Death],
         orphans: Iterable[tuple[str, int]],
         looked: Sequence[Row],
+        tables: Tables,
     ) -> None:
         """Read the journals in `home` and judge them. May be called for several homes in turn."""
+        self.recovers_within = tables.recovers_within
         effects, acks = read(home / EFFECTS), read(home / ACKS)
         by_id = {row.id: row for row in looked}
-        rows = [by_id[task_id] for task_id in kept_order(home / "tasks.db") if task_id in by_id]
+        rows = [by_id[task_id] for task_id in kept_order(tables) if task_id in by_id]
         history = History(effects, acks, deaths, rows)
         self.broken += broken(history)
         self.waits += recoveries(history, orphans)
@@ -67,7 +69,7 @@ class Found:
     @property
     def is_good(self) -> bool:
         """Nothing broken, recovery in time, and worth something."""
-        return not self.broken and self.counts and max(self.waits, default=0.0) < RECOVERED_WITHIN
+        return not self.broken and self.counts and max(self.waits, default=0.0) < self.recovers_within
 
     def _unmet(self) -> list[str]:
         return [name for name, is_in in self.windows.items() if not any(map(is_in, self.kills))]
@@ -93,6 +95,7 @@ class Found:
             ("cycles", f"{self.cycles:,}"),
             ("kills", f"{self.kills.total():,}"),
             *([("workers stopped for a while", str(self.stopped))] if self.stopped else []),
+            *([("servers stopped at once", str(self.restarts))] if self.restarts else []),
             ("tasks acknowledged", f"{self.ids:,}"),
             ("starts", f"{self.starts:,}"),
             ("lost", str(kinds["lost"])),
@@ -103,8 +106,8 @@ class Found:
             ("recoveries", f"{len(waits):,}"),
             ("recovery p50 / p99 / max", " / ".join(f"{_part(waits, p):.3f} s" for p in (0.5, 0.99, 1.0))),
             (
-                f"recovery within {RECOVERED_WITHIN:g} s",
-                "always" if max(waits, default=0.0) < RECOVERED_WITHIN else "**no**",
+                f"recovery within {self.recovers_within:g} s",
+                "always" if max(waits, default=0.0) < self.recovers_within else "**no**",
             ),
         ]
 

@@ -1,32 +1,18 @@
 """Reads the database with a connection of its own, by SQL: a second opinion on what the store holds."""
 
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from crash.judge import Row
+from crash.owners import is_dead
+from crash.tables import STATES, Snapshot
 
-# By the number under which the store keeps them: ready and scheduled tasks are both pending.
-STATES = ("pending", "pending", "running", "completed", "failed", "cancelled")
 _ROWS = "SELECT id, state, owner, fence, finished_at, result, error FROM hypern_tasks ORDER BY seq"
 _COUNTS = "SELECT state, sum(number) FROM hypern_counts GROUP BY state HAVING sum(number) <> 0"
 _HAS_TASKS = "SELECT 1 FROM sqlite_master WHERE name = 'hypern_tasks'"
 BUSY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """`integrity`: `"ok"` or what is wrong; `rows`: the tasks in the order of submission; `outcomes`: what
-    must not change any more, of those that have ended; `owners`: who holds what runs."""
-
-    integrity: str
-    rows: Sequence[Row]
-    outcomes: Mapping[str, tuple[str, ...]]
-    owners: Mapping[str, str]
 
 
 def read_store(database: Path) -> Snapshot:
@@ -50,16 +36,17 @@ def read_store(database: Path) -> Snapshot:
     return Snapshot(integrity, tasks, outcomes, owners)
 
 
-def kept_order(database: Path) -> list[str]:
-    """The ids in the order of submission."""
-    return [row.id for row in read_store(database).rows]
+class SQLiteTables:
+    """`database`: the file."""
 
+    recovers_within = 2.0
 
-def wait_drained(database: Path, seconds: float) -> bool:
-    """Whether every task has ended within so many seconds."""
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
-        if all(row.is_ended for row in read_store(database).rows):
-            return True
-        time.sleep(0.05)
-    return False
+    def __init__(self, database: Path) -> None:
+        self.url = f"sqlite:///{database}"
+        self._database = database
+
+    def read(self) -> Snapshot:
+        return read_store(self._database)
+
+    def is_dead(self, owner: str) -> bool:
+        return is_dead(self._database, owner)

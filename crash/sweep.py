@@ -11,7 +11,8 @@ from crash.journal import ACKS, read
 from crash.looking import look
 from crash.phases import SYSTEM_CALL, is_submit, is_work
 from crash.report import Found
-from crash.rows import wait_drained
+from crash.rows import SQLiteTables
+from crash.tables import wait_drained
 from crash.watch import Watch
 
 CALLS = "pwrite64,fdatasync,fsync,ftruncate"
@@ -88,7 +89,8 @@ def kill_at(program: Program, call: int, found: Found) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="hypern-crash-") as directory:
         fleet = Fleet(Path(directory), f"sqlite:///{directory}/tasks.db")
-        watch = Watch(Path(directory) / "tasks.db")
+        tables = SQLiteTables(Path(directory) / "tasks.db")
+        watch = Watch(tables)
         before = len(found.broken)
         try:
             fleet = _prepared(program, Path(directory))
@@ -99,7 +101,7 @@ def kill_at(program: Program, call: int, found: Found) -> None:
             acked = {line.id for line in read(fleet.home / ACKS) if line.what == "acked"}
             found.broken += watch.look(acked, fleet.deaths)
             _drain(fleet)
-            found.judge(fleet.home, fleet.deaths, watch.orphans, look(fleet))
+            found.judge(fleet.home, fleet.deaths, watch.orphans, look(fleet), tables)
         except HarnessError as error:
             found.broken.append(f"the run stopped: {error}")
         finally:
@@ -127,7 +129,7 @@ def _run(fleet: Fleet, role: str, before: Sequence[str] = ()) -> None:
 def _drain(fleet: Fleet) -> None:
     worker = fleet.start("drain", WORKER)
     fleet.wait_up(worker)
-    wait_drained(fleet.home / "tasks.db", ENDS_WITHIN)
+    wait_drained(SQLiteTables(fleet.home / "tasks.db"), ENDS_WITHIN)
     code = fleet.stop(worker)
     if code != 0:
         raise HarnessError(f"{worker.who} ended with {code} after SIGTERM:\n{fleet.log(worker)}")

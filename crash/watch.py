@@ -2,19 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from crash.fleet import Death
-from crash.owners import is_dead
-from crash.rows import read_store
+from crash.tables import Tables
 
 
 @dataclass
 class Watch:
-    """Remembers how each task of `database` ended. `orphans`: (id, moment of death) of tasks that were found
+    """Remembers how each task of `tables` ended. `orphans`: (id, moment of death) of tasks that were found
     held by a worker that had died before."""
 
-    database: Path
+    tables: Tables
     orphans: list[tuple[str, int]] = field(default_factory=list)
     _lost: set[str] = field(default_factory=set)
     _ended: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -22,11 +20,11 @@ class Watch:
     def look(self, acked: Collection[str], deaths: Sequence[Death]) -> list[str]:
         """What is broken now. `acked`: ids that were acknowledged before."""
         broken = []
-        snapshot = read_store(self.database)
+        snapshot = self.tables.read()
         if snapshot.integrity != "ok":
             broken.append(f"integrity: {snapshot.integrity}")
         for task_id, owner in snapshot.owners.items():
-            if deaths and is_dead(self.database, owner):
+            if deaths and self.tables.is_dead(owner):
                 self.orphans.append((task_id, deaths[-1].at))
         known = {row.id: row for row in snapshot.rows}
         lost = {task_id for task_id in acked if task_id not in known} - self._lost

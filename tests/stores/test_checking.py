@@ -73,6 +73,15 @@ def test_a_newer_file(sqlite_url: str, tmp_path: Path) -> None:
     assert found(sqlite_url)["tables"].verdict is Verdict.BAD
 
 
+def test_an_older_file(sqlite_url: str, tmp_path: Path) -> None:
+    """Tables that the next program which opens the store brings up to date."""
+    with sqlite3.connect(tmp_path / "tasks.db") as connection:
+        connection.execute("UPDATE hypern_meta SET value = 0 WHERE key = 'version'")
+    connection.close()
+    tables = found(sqlite_url)["tables"]
+    assert (tables.verdict, "hypern store migrate" in tables.advice) == (Verdict.CARE, True)
+
+
 def test_what_deserves_care(sqlite_url: str) -> None:
     """A setting that may lose the last tasks is named."""
     assert found(f"{sqlite_url}?synchronous=normal")["synchronous"].verdict is Verdict.CARE

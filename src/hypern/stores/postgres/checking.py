@@ -142,6 +142,9 @@ def _tables(link: Link, address: Address) -> Iterator[Finding]:
         yield bad("tables", f"there are none in the schema {schema}", "let `hypern store migrate` make them")
         return
     (version,) = link.row(f"SELECT value FROM {schema}.meta WHERE key = 'version'") or (None,)
+    if version is not None and version.isdecimal() and int(version) < VERSION:
+        yield care("tables", f"version {version}", f"`hypern store migrate` makes them version {VERSION}")
+        return
     if version != str(VERSION):
         yield bad("tables", f"version {version}", f"this Hypern knows version {VERSION}: install the other")
         return

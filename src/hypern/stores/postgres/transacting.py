@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from hypern.errors import QueueUnavailable, TaskError
+from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.pieces import Piece, Uncertain
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -88,7 +89,9 @@ class Transactions:
                 self._fail(group, done, error)
                 return group
             try:
+                crash_point("before-commit")
                 results = _results(link, group)
+                crash_point("after-commit")
             except psycopg.Error as error:
                 trouble = kind(error, link.closed)
                 if trouble is Kind.LOST:

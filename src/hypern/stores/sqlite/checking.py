@@ -102,6 +102,9 @@ def _inside(connection: sqlite3.Connection, address: Address) -> Iterator[Findin
         yield bad("tables", "there are none of Hypern's", "let `hypern store migrate` make them")
         return
     (version,) = connection.execute(sql.GET_META, ("version",)).fetchone() or (None,)
+    if isinstance(version, int) and version < sql.VERSION:
+        yield care("tables", f"version {version}", f"`hypern store migrate` makes them version {sql.VERSION}")
+        return
     if version != sql.VERSION:
         yield bad(
             "tables", f"version {version}", f"this Hypern knows version {sql.VERSION}: install the other"
