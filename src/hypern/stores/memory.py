@@ -22,10 +22,10 @@ from hypern.records import (
 )
 from hypern.stores import listing
 from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, Store
-from hypern.stores.memory_state import SWEEP_AT, MemoryState, count_end, locked, waits_until
-from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals
+from hypern.stores.memory_state import SWEEP_AT, MemoryState, locked, waits_until
+from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals, Vitals
 from hypern.stores.pace import turn
-from hypern.stores.pulse import Beat, Pulse
+from hypern.stores.pulse import Beat
 from hypern.stores.schedule import may_expire
 
 # Bound once: reading a member from its enum class costs as much as the rest of a line.
@@ -294,11 +294,11 @@ class MemoryStore(MemoryState, Store):
 
     @locked
     def pulse(self, since: float, name: str | None = None) -> list[Beat]:
-        if self._pulse is None:
-            self._pulse = Pulse()
-            for record in self._retention.records():
-                count_end(self._pulse, record)
-        return self._pulse.since(since, name)
+        return self._counted().since(since, name)
+
+    @locked
+    def vitals(self) -> Vitals:
+        return Vitals(self._counted().ever(), self._heads())
 
     @locked
     def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:

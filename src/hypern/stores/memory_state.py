@@ -134,6 +134,22 @@ class MemoryState:
         if forgotten is not None:
             self._forget(forgotten)
 
+    def _counted(self) -> Pulse:
+        if self._pulse is None:
+            self._pulse = Pulse()
+            for record in self._retention.records():
+                count_end(self._pulse, record)
+        return self._pulse
+
+    def _heads(self) -> dict[str, float]:
+        """Since when the next task of each queue has been waiting."""
+        heads = {}
+        for queue in self._lines.queues.values():
+            firsts = [ready.peek() for ready in (queue.thread, queue.loop) if self._waits(ready)]
+            if firsts:
+                heads[queue.name] = min(first.ready_at for first in firsts if first is not None)
+        return heads
+
     def _forget(self, record: TaskRecord) -> None:
         del self._records[record.id]
         self._pruned[record.spec.queue] += 1

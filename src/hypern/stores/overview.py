@@ -10,7 +10,7 @@ import msgspec
 
 from hypern.errors import InvalidOption
 from hypern.records import Progress, TaskRecord, TaskStatus
-from hypern.stores.pulse import Beat
+from hypern.stores.pulse import Beat, Tally
 
 # Of the lines that a task wrote to the log the last so many are kept, and of each the first characters.
 LINES_KEPT = 1000
@@ -91,6 +91,15 @@ class QueueTotals(msgspec.Struct, frozen=True):
         return kept + self.pruned
 
 
+class Vitals(msgspec.Struct, frozen=True):
+    """What is watched from outside. `tallies`: by task all that has ended since it was first counted: numbers
+    that only ever grow. `heads`: by queue with waiting tasks the wall-clock second since which the one has
+    been waiting that is next, on threads or on the loop, whichever has waited longer."""
+
+    tallies: dict[str, Tally]
+    heads: dict[str, float]
+
+
 class LogLine(msgspec.Struct, frozen=True):
     """A line that a task wrote to the log. `at`: wall-clock seconds; `level`: as the module logging numbers
     it; `logger`: its name."""
@@ -159,6 +168,11 @@ class Overview(ABC):
         """What has ended from that wall-clock second on, by time and task (`name`: of this one only). It
         may begin earlier, as a beat is not taken apart. A store in memory begins to count when it is first
         asked."""
+
+    @abstractmethod
+    def vitals(self) -> Vitals:
+        """What is watched from outside. A store in memory begins to count when it, or the
+        pulse, is first asked for."""
 
     @abstractmethod
     def logs(self, task_id: str) -> list[LogLine]:

@@ -11,6 +11,9 @@ from hypern.records import TaskStatus
 
 # Seconds of one beat, and of those that older ones are put together to.
 FINE, COARSE = 10, 300
+# The `seconds` of what is no beat, but the sum of all fine beats of a task that have been put together: with
+# the fine ones there are now it is all that has ever been counted.
+BEFORE = 0
 # For so long (seconds) they are kept.
 FINE_KEPT, COARSE_KEPT = 3600.0, 48 * 3600.0
 
@@ -94,6 +97,8 @@ class Pulse:
 
     def __init__(self) -> None:
         self._beats: dict[tuple[int, int, str], Tally] = {}
+        # What has been counted in fine beats that are none any more.
+        self._before: dict[str, Tally] = {}
 
     def tally(self, name: str, wall: float) -> Tally:
         """Where what ends at that second is counted."""
@@ -110,12 +115,24 @@ class Pulse:
             if at + seconds > moment and name in (None, of)
         ]
 
+    def ever(self) -> dict[str, Tally]:
+        """All that has been counted, by task."""
+        sums = {name: copy_of(tally) for name, tally in self._before.items()}
+        for (seconds, _, name), tally in self._beats.items():
+            if seconds == FINE:
+                sums.setdefault(name, Tally()).add(tally)
+        return sums
+
     def fold(self, wall: float) -> None:
         """Put the older ones together, and forget the oldest."""
         for seconds, at, name in list(self._beats):
             if seconds == FINE and at < wall - FINE_KEPT:
-                coarse = (COARSE, at - at % COARSE, name)
-                self._beats.setdefault(coarse, Tally()).add(self._beats.pop((seconds, at, name)))
+                tally = self._beats.pop((seconds, at, name))
+                for sums in (
+                    self._beats.setdefault((COARSE, at - at % COARSE, name), Tally()),
+                    self._before.setdefault(name, Tally()),
+                ):
+                    sums.add(tally)
             elif at < wall - COARSE_KEPT:
                 del self._beats[seconds, at, name]
 

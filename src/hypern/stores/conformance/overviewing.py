@@ -15,6 +15,7 @@ from hypern.stores.conformance.suite import (
     COMPLETED,
     ENDINGS,
     FAILED,
+    LOOP,
     NOW,
     RUNNING,
     THREAD,
@@ -23,7 +24,7 @@ from hypern.stores.conformance.suite import (
     other_function,
 )
 from hypern.stores.overview import LINES_KEPT, Filter, LogLine, QueueTotals
-from hypern.stores.pulse import percentile, together
+from hypern.stores.pulse import Tally, percentile, together
 
 
 def all_ids(store: Store, which: Filter, limit: int = 50) -> list[str]:
@@ -189,6 +190,42 @@ class Overviewing(Suite):
         assert {beat.seconds for beat in beats} == {300}
         store.prune(NOW + 50 * 3600)
         assert store.pulse(0.0) == []
+
+    def test_what_ended_is_counted_for_ever(self, store: Store) -> None:
+        """The tallies of a task only grow: beats that are put together or forgotten are still in them."""
+        store.vitals()
+
+        def ended(name: str) -> tuple[int, int]:
+            tally = store.vitals().tallies.get(name, Tally())
+            return tally.completed, sum(tally.ran.values())
+
+        for number in range(4):
+            record = make_record(result_ttl=1e9)
+            store.add(record)
+            claimed = store.claim(THREAD, NOW)
+            assert claimed is not None
+            store.finish(claimed, claimed.fence, ENDINGS[COMPLETED], NOW + 20 + 4000 * number)
+            store.flush()
+            for _ in range(2):
+                store.prune(NOW + 4000 * number)
+                assert ended(record.name) == (number + 1, number + 1)
+        for _ in range(2):
+            store.prune(NOW + 1e6)
+            assert ended(record.name) == (4, 4)
+        assert store.pulse(0.0) == store.pulse(-1.0) == []
+
+    def test_since_when_the_next_one_has_waited(self, store: Store) -> None:
+        """Of each queue the task that is next; of its two lanes the one that has waited longer."""
+        assert store.vitals().heads == {}
+        store.add(make_record("a", wall=NOW + 5))
+        store.add(make_record("b", wall=NOW + 3, lane=LOOP))
+        store.add(make_record("c", wall=NOW + 1, queue="mail"))
+        store.add(make_record("d", wall=NOW, queue="mail", priority=-10))
+        store.add(make_record("e", wall=NOW, due=50.0, queue="late"))
+        assert store.vitals().heads == {"default": NOW + 3, "mail": NOW + 1}
+        store.cancel("b", NOW + 6)
+        assert store.claim(LOOP, NOW + 6) is None
+        assert store.vitals().heads == {"default": NOW + 5, "mail": NOW + 1}
 
     def test_logs(self, store: Store) -> None:
         """Lines of a claimed task are kept in order, the last of very many, until the task is forgotten."""

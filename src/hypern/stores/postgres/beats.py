@@ -10,7 +10,7 @@ from hypern.records import TaskStatus
 from hypern.stores.postgres.arrays import blobs, numbers, texts
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
-from hypern.stores.pulse import COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally, beat_at
+from hypern.stores.pulse import BEFORE, COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally, beat_at
 
 # A beat that has been over for so long (seconds) gets no more rows.
 _OVER = 20.0
@@ -48,15 +48,25 @@ def since(link: Link, database: Database, moment: float, name: str | None) -> li
     return [Beat(at, seconds, of, tally) for (at, seconds, of), tally in together.items()]
 
 
+def ever(link: Link, database: Database) -> dict[str, Tally]:
+    """All that has been counted, by task."""
+    sums: dict[str, Tally] = {}
+    for name, tally in link.rows(database.sql.EVER):
+        sums.setdefault(name, Tally()).add(_read(tally))
+    return sums
+
+
 def fold(link: Link, database: Database, now: float) -> None:
     """Put some of the beats that are over together, and forget the oldest."""
     with link.together():
         rows = link.rows(database.sql.TAKE_BEATS, (now - _OVER, FINE, now - FINE_KEPT, _AT_ONCE))
         together: dict[tuple[int, int, str], Tally] = {}
         for seconds, at, name, tally in rows:
-            if at < now - FINE_KEPT:
-                seconds, at = COARSE, at - at % COARSE
-            together.setdefault((seconds, at, name), Tally()).add(_read(tally))
+            keys = [(seconds, at, name)]
+            if seconds == FINE and at < now - FINE_KEPT:
+                keys = [(COARSE, at - at % COARSE, name), (BEFORE, 0, name)]
+            for key in keys:
+                together.setdefault(key, Tally()).add(_read(tally))
         for (seconds, at, name), summed in together.items():
             link.rows(database.sql.ADD_BEAT, (seconds, at, name, _encode(summed)))
         link.rows(database.sql.FORGET_BEATS, (now - COARSE_KEPT,))

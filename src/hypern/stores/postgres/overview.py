@@ -59,6 +59,11 @@ def totals(link: Link, database: Database) -> list[QueueTotals]:
     return [QueueTotals(queue, **fields) for queue, fields in sorted(counted.items()) if any(fields.values())]
 
 
+def heads(link: Link, database: Database) -> dict[str, float]:
+    """Since when the next task of each queue has been waiting."""
+    return dict(link.rows(database.sql.HEADS))
+
+
 def marks(link: Link, database: Database, task_ids: Collection[str]) -> dict[str, Mark]:
     return {
         task_id: Mark(

@@ -75,7 +75,14 @@ DELETE FROM {s}.logs WHERE task = %b AND added <= (
 """
     PULSE = """
 SELECT at, seconds, name, tally FROM {s}.pulse
-WHERE at + seconds > %b AND (%b::text IS NULL OR name = %b) ORDER BY at, name
+WHERE at + seconds > %b AND seconds > 0 AND (%b::text IS NULL OR name = %b) ORDER BY at, name
+"""
+    EVER = "SELECT name, tally FROM {s}.pulse WHERE seconds IN (0, 10)"
+    HEADS = """
+SELECT q.name, min(h.ready_at) FROM {s}.queues q, (VALUES (0::smallint), (1::smallint)) AS l (lane), LATERAL (
+    SELECT ready_at FROM {s}.tasks t WHERE t.state = 0 AND t.lane = l.lane AND t.queue = q.name
+    ORDER BY rank, seq LIMIT 1
+) h GROUP BY q.name
 """
     # Beats that are over are put together to one row each, older ones to coarser beats.
     TAKE_BEATS = """
@@ -86,7 +93,7 @@ DELETE FROM {s}.pulse p USING (
 RETURNING p.seconds, p.at, p.name, p.tally
 """
     ADD_BEAT = "INSERT INTO {s}.pulse VALUES (%b, %b, %b, %b)"
-    FORGET_BEATS = "DELETE FROM {s}.pulse WHERE at < %b"
+    FORGET_BEATS = "DELETE FROM {s}.pulse WHERE at < %b AND seconds > 0"
 
     PAYLOAD = """
 SELECT id, lane, queue, name, func, rules, call, unique_key FROM {s}.tasks WHERE id = %b AND state > 2

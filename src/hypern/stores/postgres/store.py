@@ -11,7 +11,7 @@ import psycopg
 from hypern.clock import Clock, SystemClock
 from hypern.errors import QueueUnavailable, SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
-from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, Store, WorkerState
+from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
@@ -19,7 +19,7 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals
+from hypern.stores.overview import LogLine
 from hypern.stores.pace import Pace, turn
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning, within
 from hypern.stores.postgres.address import Address
@@ -29,16 +29,16 @@ from hypern.stores.postgres.ledger import PostgresLedger
 from hypern.stores.postgres.link import Link
 from hypern.stores.postgres.overview import Logging
 from hypern.stores.postgres.presence import Presence
+from hypern.stores.postgres.seeing import Seeing
 from hypern.stores.postgres.times import ServerTime, Times
 from hypern.stores.postgres.transacting import Transactions
 from hypern.stores.postgres.watch import Watch
-from hypern.stores.pulse import Beat
 
 _RELEASED_AT_ONCE = 1000
 _ORPHANS_EVERY = 10.0
 
 
-class PostgresStore(Store):
+class PostgresStore(Seeing):
     """`capacity`: the most tasks that may be PENDING, None: any number. `keep`, `keep_seconds`: ended tasks
     are kept at most this many (None: all) and this long. `ahead`: seconds' worth of short tasks that are
     claimed together. `clock`: whose times it is told, None: the machine's. `times`: what is known of the
@@ -290,24 +290,8 @@ class PostgresStore(Store):
 
     # -- seeing and steering -----------------------------------------------------------------------
 
-    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
-        return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))
-
-    def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
-        return self._database.read(lambda link: overview.marks(link, self._database, task_ids))
-
-    def totals(self) -> list[QueueTotals]:
-        return self._database.read(lambda link: overview.totals(link, self._database))
-
-    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
-        moment = self._times.of_wall(since)
-        return self._database.read(lambda link: beats.since(link, self._database, moment, name))
-
     def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
         self._hands.log(record, fence, lines)
-
-    def logs(self, task_id: str) -> list[LogLine]:
-        return self._database.read(lambda link: overview.logs(link, self._database, task_id))
 
     def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
         work = adding.Whole(

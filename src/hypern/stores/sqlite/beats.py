@@ -6,7 +6,7 @@ import sqlite3
 
 import msgspec
 
-from hypern.stores.pulse import COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally
+from hypern.stores.pulse import BEFORE, COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
 
@@ -27,6 +27,14 @@ def since(connection: sqlite3.Connection, moment: float, name: str | None) -> li
     ]
 
 
+def ever(connection: sqlite3.Connection) -> dict[str, Tally]:
+    """All that has been counted, by task."""
+    sums: dict[str, Tally] = {}
+    for name, tally in connection.execute(sql.EVER):
+        sums.setdefault(name, Tally()).add(_read(tally))
+    return sums
+
+
 def has_old(connection: sqlite3.Connection, wall: float) -> bool:
     """Whether there is anything to put together."""
     return connection.execute(sql.OLD_FINE, (FINE, wall - FINE_KEPT, 1)).fetchone() is not None
@@ -37,6 +45,7 @@ def fold(transaction: Transaction, wall: float, at_once: int) -> int:
     old = transaction.execute(sql.OLD_FINE, (FINE, wall - FINE_KEPT, at_once)).fetchall()
     for at, name, tally in old:
         _add(transaction, COARSE, at - at % COARSE, name, _read(tally))
+        _add(transaction, BEFORE, 0, name, _read(tally))
         transaction.execute(sql.FORGET_TALLY, (FINE, at, name))
     transaction.execute(sql.FORGET_OLD_TALLIES, (COARSE, wall - COARSE_KEPT))
     return len(old)

@@ -44,6 +44,15 @@ def totals(connection: sqlite3.Connection) -> list[QueueTotals]:
     return [QueueTotals(queue, **fields) for queue, fields in sorted(counted.items()) if any(fields.values())]
 
 
+def heads(connection: sqlite3.Connection) -> dict[str, float]:
+    """Since when the next task of each queue has been waiting."""
+    found: dict[str, float] = {}
+    for queue, ready_at in connection.execute(sql.HEADS):
+        if ready_at is not None:
+            found[queue] = min(ready_at, found.get(queue, ready_at))
+    return found
+
+
 def logs(connection: sqlite3.Connection, task_id: str) -> list[LogLine]:
     found = connection.execute(sql.STATE_OF, (task_id,)).fetchone()
     return [] if found is None else [LogLine(*line) for line in connection.execute(sql.LOGS, (found[0],))]

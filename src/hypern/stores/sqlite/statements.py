@@ -313,8 +313,15 @@ DELETE FROM hypern_logs WHERE task = ?1 AND rowid <= (
 FORGET_LOGS = "DELETE FROM hypern_logs WHERE task = ?"
 IS_MINE = f"SELECT 1 FROM hypern_tasks {_MINE}"
 PULSE = """
-SELECT at, seconds, name, tally FROM hypern_pulse WHERE at + seconds > ?1 AND (?2 IS NULL OR name = ?2)
-ORDER BY at, name
+SELECT at, seconds, name, tally FROM hypern_pulse
+WHERE at + seconds > ?1 AND seconds > 0 AND (?2 IS NULL OR name = ?2) ORDER BY at, name
+"""
+EVER = "SELECT name, tally FROM hypern_pulse WHERE seconds IN (0, 10)"
+HEADS = """
+SELECT q.name, (
+    SELECT ready_at FROM hypern_tasks WHERE state = 0 AND lane = l.value AND queue = q.name
+    ORDER BY rank, seq LIMIT 1
+) FROM hypern_queues q, json_each('[0, 1]') l
 """
 TALLY = "SELECT tally FROM hypern_pulse WHERE seconds = ? AND at = ? AND name = ?"
 SET_TALLY = """

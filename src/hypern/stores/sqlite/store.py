@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from hypern.clock import Clock, SystemClock
 from hypern.errors import QueueUnavailable, SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
-from hypern.stores.base import Cancellation, Listener, QueueState, Store, WorkerState
+from hypern.stores.base import Cancellation, Listener, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
@@ -17,10 +17,9 @@ from hypern.stores.durable.pieces import Uncertain
 from hypern.stores.durable.rows import LANES, encode_progress, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals
+from hypern.stores.overview import LogLine, Mark
 from hypern.stores.pace import Pace, turn
-from hypern.stores.pulse import Beat
-from hypern.stores.sqlite import adding, beats, looking, overview, scheduling, steering
+from hypern.stores.sqlite import adding, beats, looking, scheduling, steering
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.database import Database
@@ -29,6 +28,7 @@ from hypern.stores.sqlite.glance import Glance
 from hypern.stores.sqlite.ledger import SQLiteLedger
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.readers import Readers
+from hypern.stores.sqlite.seeing import Seeing
 from hypern.stores.sqlite.transacting import Transactions
 from hypern.stores.sqlite.transaction import Transaction
 from hypern.stores.sqlite.watch import Watch
@@ -42,7 +42,7 @@ _AFTER_TROUBLE = 1.0
 _STEP = 0.1
 
 
-class SQLiteStore(Store):
+class SQLiteStore(Seeing):
     """`capacity`: the most tasks that may be PENDING, None: any number. `keep`, `keep_seconds`: ended tasks
     are kept at most this many (None: all) and this long. `ahead`: seconds' worth of short tasks that are
     claimed together. `clock`: whose times it is told, None: the machine's.
@@ -313,24 +313,8 @@ class SQLiteStore(Store):
     def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
         return self._glance.look(task_ids)
 
-    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
-        with self._readers.reading() as connection:
-            return overview.ids(connection, which, after, limit)
-
-    def totals(self) -> list[QueueTotals]:
-        with self._readers.reading() as connection:
-            return overview.totals(connection)
-
-    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
-        with self._readers.reading() as connection:
-            return beats.since(connection, since, name)
-
     def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
         self._hands.log(record, fence, lines)
-
-    def logs(self, task_id: str) -> list[LogLine]:
-        with self._readers.reading() as connection:
-            return overview.logs(connection, task_id)
 
     def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
         offset = self._offset()

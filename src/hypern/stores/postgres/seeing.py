@@ -1,0 +1,38 @@
+"""The verbs of the store that show its tasks to people and to what watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hypern.stores.base import Store
+from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals, Vitals
+from hypern.stores.postgres import beats, overview
+from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.times import Times
+from hypern.stores.pulse import Beat
+
+
+class Seeing(Store):
+    _database: Database
+    _times: Times
+
+    def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
+        return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))
+
+    def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
+        return self._database.read(lambda link: overview.marks(link, self._database, task_ids))
+
+    def totals(self) -> list[QueueTotals]:
+        return self._database.read(lambda link: overview.totals(link, self._database))
+
+    def pulse(self, since: float, name: str | None = None) -> list[Beat]:
+        moment = self._times.of_wall(since)
+        return self._database.read(lambda link: beats.since(link, self._database, moment, name))
+
+    def vitals(self) -> Vitals:
+        return self._database.read(
+            lambda link: Vitals(beats.ever(link, self._database), overview.heads(link, self._database))
+        )
+
+    def logs(self, task_id: str) -> list[LogLine]:
+        return self._database.read(lambda link: overview.logs(link, self._database, task_id))
