@@ -8,9 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.cli.conftest import Filled, Said, Terminal, fill
+from tests.docs.pages import ROOT
+from tests.processes.running import Running, until
 
+from hypern.cli import tasks
 from hypern.config import STORE_VARIABLE, Settings
 from hypern.records import TaskRecord, TaskStatus
 from hypern.tasks.engine import Engine
@@ -270,3 +274,52 @@ def test_the_store_of_the_environment(
     assert len(hypern("tasks", "list", "--json").data["tasks"]) == 4
     monkeypatch.setenv(STORE_VARIABLE, "sqlite:///nowhere/none.db")
     assert len(hypern("tasks", "--store", filled.url, "list", "--json").data["tasks"]) == 4
+
+
+def test_beside_a_worker(hypern: Hypern, filled: Filled) -> None:
+    """What is steered here is done by a worker that runs meanwhile."""
+    worker = Running(
+        (sys.executable, "-m", "hypern", "worker", "tests.cli.shop"),
+        ROOT,
+        {STORE_VARIABLE: filled.url, "SHOP_IS_MENDED": "1"},
+    )
+    try:
+        worker.wait_for("Hypern worker runs")
+        made = hypern("tasks", "retry", filled.failed, "--store", filled.url).out.strip()
+        assert hypern("tasks", "run", filled.delayed, "--store", filled.url).status == 0
+        assert hypern("queues", "resume", "mail", "--store", filled.url).status == 0
+        for task_id in (made, filled.delayed, filled.waiting):
+            until(
+                lambda task_id=task_id: (
+                    hypern("tasks", "show", task_id, "--json", "--store", filled.url).data["status"]
+                    == "completed"
+                )
+            )
+    finally:
+        worker.kill()
+
+
+def test_not_a_store(hypern: Hypern, tmp_path: Path) -> None:
+    """A file that is something else, or damaged, is named, and not changed."""
+    path = tmp_path / "notes.txt"
+    path.write_text("no database at all, but long enough to look at\n" * 100)
+    before = path.read_bytes()
+    said = hypern("tasks", "list", "--store", f"sqlite:///{path}")
+    assert said.status in (1, 2)
+    assert str(path) in said.err
+    assert "Traceback" not in said.err
+    assert path.read_bytes() == before
+
+
+def test_interrupted_in_the_midst(hypern: Hypern, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during long work: it is said how far that was, and the status is 130."""
+
+    def interrupted(engine: Engine, which: object, told: Callable[[int], None]) -> int:
+        told(7)
+        raise KeyboardInterrupt
+
+    steer = next(steer for steer in tasks._STEERS if steer.verb == "purge")
+    monkeypatch.setattr(tasks, "_STEERS", (msgspec.structs.replace(steer, many=interrupted),))
+    said = hypern("tasks", "purge", "--all", "--yes", "--store", filled.url)
+    assert said.status == 130
+    assert "7 tasks forgotten before it ended early" in said.err

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from hypern.cli import doctor, queues, routes, serving, store, tasks, top
-from hypern.cli.output import finish, tell
+from hypern.cli.output import finish, safe_lines, tell
 from hypern.errors import ConfigurationError, HypernError, InvalidOption
 
 FAILED, USAGE = 1, 2
@@ -33,16 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = given.do(given) or 0
         finish()
     except (ConfigurationError, InvalidOption) as error:
-        tell(f"hypern: {error}")
+        tell(_complaint(error))
         return USAGE
     except HypernError as error:
-        tell(f"hypern: {error}")
+        tell(_complaint(error))
         return FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
         return _UNREAD
     return status
+
+
+def _complaint(error: HypernError) -> str:
+    return "\n".join(safe_lines(f"hypern: {error}"))
 
 
 def _parser() -> argparse.ArgumentParser:

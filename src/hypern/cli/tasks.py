@@ -12,7 +12,7 @@ from hypern.cli.arguments import Commands, at_least
 from hypern.cli.checking import add_check
 from hypern.cli.looking import add_filters, add_json, add_store, filter_of, looking, wants_json
 from hypern.cli.output import confirm, counted, progress, say, say_json, screen_columns, table, tell
-from hypern.errors import ConfigurationError
+from hypern.errors import ConfigurationError, HypernError
 from hypern.records import TaskRecord, TaskStatus
 from hypern.stores.overview import Filter
 from hypern.tasks.engine import Engine
@@ -233,10 +233,28 @@ def _those(steer: _Steer, which: TaskFilter, given: argparse.Namespace) -> int:
         at_least_so_many = "" if found.is_all else "at least "
         if found.number or not found.is_all:
             confirm(f"{steer.verb} {at_least_so_many}{counted(found.number, 'task', 'tasks')}?", given.yes)
-        with progress(found.number if found.is_all else None) as shown:
-            done = steer.many(engine, which, shown.at)
+        so_far = _SoFar()
+        try:
+            with progress(found.number if found.is_all else None) as shown:
+                done = steer.many(engine, which, so_far.telling(shown.at))
+        except (KeyboardInterrupt, HypernError):
+            tell(f"hypern: {counted(so_far.number, 'task', 'tasks')} {steer.done} before it ended early.")
+            raise
     if wants_json(given):
         say_json({"number": done})
     else:
         say(f"{counted(done, 'task', 'tasks')} {steer.done}")
     return 0
+
+
+class _SoFar:
+    """How many it has been."""
+
+    number = 0
+
+    def telling(self, told: Told) -> Told:
+        def tell_both(number: int) -> None:
+            self.number = number
+            told(number)
+
+        return tell_both
