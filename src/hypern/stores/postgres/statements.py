@@ -35,7 +35,7 @@ WITH found AS MATERIALIZED (
 )
 UPDATE {s}.tasks t SET state = 2, owner = %b, attempt = attempt + 1, fence = fence + 1, started_at = %b,
     mark = CASE WHEN f.n <= %b::int THEN 2 ELSE 0 END
-FROM numbered f WHERE t.seq = f.seq AND t.state = 0 AND (f.n <= %b::int OR NOT f.is_wary)
+FROM numbered f WHERE t.seq = f.seq AND t.state + 0 = 0 AND (f.n <= %b::int OR NOT f.is_wary)
 RETURNING f.n, %columns
 """
 
@@ -49,8 +49,9 @@ def _claim(known: str, limit: str, open_: str) -> str:
 _KNOWN = "AND func <> ALL (%b::text[])"
 _ROOM = """least(%b::int, CASE WHEN q.most IS NULL THEN 2147483647 ELSE greatest(q.most - (
             SELECT count(*) FROM {s}.tasks u WHERE u.state = 2 AND u.queue = q.name), 0) END)"""
-# Each of these ends a claim, and so is refused unless that very claim stands. (Written as `state = 2` the
-# condition would lead through the index of the running tasks, with all the dead entries of those before.)
+# Each of these ends a claim, and so is refused unless that very claim stands. (Rows that are named by their
+# numbers are found by these: written as `state = 2`, the condition could lead through the index of all
+# running tasks with the dead entries of those before, and does when the statistics say that there are few.)
 _MINE = "t.state + 0 = 2 AND t.fence = g.fence AND t.owner = %b"
 # The few that are refused here are counted as well.
 _BEATS = """beaten AS (
@@ -177,7 +178,9 @@ FROM {_CLAIMS} WHERE t.seq = g.seq AND {_MINE}
 UPDATE {{s}}.tasks t SET attempt = attempt - 1, lost = lost - 1, mark = 2
 FROM {_CLAIMS} WHERE t.seq = g.seq AND {_MINE}
 """
-    REPORT = "UPDATE {s}.tasks SET progress = %b WHERE seq = %b AND state = 2 AND fence = %b AND owner = %b"
+    REPORT = (
+        "UPDATE {s}.tasks SET progress = %b WHERE seq = %b AND state + 0 = 2 AND fence = %b AND owner = %b"
+    )
 
     # Nobody else's turn comes in between: the row is locked.
     PACE = """
@@ -188,10 +191,10 @@ RETURNING booked, started
     PUT_BACK = """
 UPDATE {s}.tasks SET state = 1, due = %b, place = %b, attempt = attempt - 1, owner = NULL, mark = 0,
     started_at = CASE WHEN attempt = 1 THEN 0 ELSE started_at END
-WHERE seq = %b AND state = 2 AND fence = %b AND owner = %b
+WHERE seq = %b AND state + 0 = 2 AND fence = %b AND owner = %b
 """
     FORGET_TURN = (
-        "UPDATE {s}.tasks SET place = NULL WHERE seq = %b AND state = 2 AND fence = %b AND owner = %b"
+        "UPDATE {s}.tasks SET place = NULL WHERE seq = %b AND state + 0 = 2 AND fence = %b AND owner = %b"
     )
 
     CANCEL = """
@@ -357,7 +360,7 @@ WITH given AS MATERIALIZED (
         reason = CASE WHEN g.state = 5 THEN g.text ELSE t.reason END,
         finished_at = CASE WHEN g.state > 2 THEN %b::float8 ELSE t.finished_at END,
         gone_at = CASE WHEN g.state > 2 THEN g.gone_at END
-    FROM given g WHERE t.seq = g.seq AND t.state = 2 AND t.fence = g.fence AND t.owner = %b
+    FROM given g WHERE t.seq = g.seq AND t.state + 0 = 2 AND t.fence = g.fence AND t.owner = %b
     RETURNING t.seq, t.queue, t.state, t.started_at, g.attempt, g.counts, t.lane, t.name
 ), remembered AS (
     INSERT INTO {s}.attempts (task, number, started_at, finished_at, error)
