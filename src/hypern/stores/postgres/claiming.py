@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +12,14 @@ from hypern.stores.durable.rows import lane_number
 from hypern.stores.postgres.arrays import numbers
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
+
+# A search that takes longer than this (seconds, and seconds a task found) goes over rows that have been taken
+# long ago and cannot be cleaned up, for some transaction elsewhere is as old as they are.
+_SLOW, _SLOW_EACH = 0.015, 0.00006
+# Then tasks are looked for where the last ones were found, and from the beginning only every so often: after
+# so many seconds, and so many times as long as such a search takes.
+_ALL_EVERY, _ALL_SHARE = 1.0, 20.0
+_LOWEST = float("-inf")
 
 
 class Claiming:
@@ -22,6 +31,12 @@ class Claiming:
         self._database = database
         # A statement that may have claimed some was not answered.
         self._has_strays = False
+        # Of each lane: from which rank on to look, and until when that will do.
+        self._floors: dict[Lane, tuple[float, float]] = {}
+
+    def look_everywhere(self) -> None:
+        """There may be tasks whose turn comes before that of those which were found last."""
+        self._floors.clear()
 
     def claim(
         self,
@@ -45,7 +60,11 @@ class Claiming:
         named = None if queues is None else sorted(queues)
         known = (sorted(unknown),) if unknown else ()
         rest = (named, named, wanted, owner, started_at, marked, marked)
-        parameters: tuple[Any, ...] = (lane_number(lane), *known, wanted, *rest)
+        begin = time.monotonic()
+        floor, until = self._floors.get(lane, (_LOWEST, 0.0))
+        if begin >= until:
+            floor = _LOWEST
+        parameters: tuple[Any, ...] = (lane_number(lane), floor, *known, wanted, *rest)
         try:
             if database.has_limits:
                 statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
@@ -57,18 +76,29 @@ class Claiming:
             raise
         # The server does not say them in the order in which it took them.
         rows.sort()
-        return [self._taken(row) for row in rows]
+        self._found(lane, floor, until, [row[1] for row in rows], time.monotonic() - begin)
+        return [self._taken(row[2:]) for row in rows]
 
-    def _taken(self, row: tuple[Any, ...]) -> Row:
-        self.held[row[1]] = row[14]
-        due, expires_at = row[9], row[11]
+    def _found(self, lane: Lane, floor: float, until: float, ranks: list[float], seconds: float) -> None:
+        """Decide from where to look the next time."""
+        if floor == _LOWEST:
+            if seconds <= _SLOW + _SLOW_EACH * len(ranks):
+                self._floors.pop(lane, None)
+                return
+            until = time.monotonic() + max(_ALL_EVERY, _ALL_SHARE * seconds)
+        if ranks:
+            self._floors[lane] = (ranks[0], until)
+
+    def _taken(self, row: Row) -> Row:
+        self.held[row[0]] = row[13]
+        due, expires_at = row[8], row[10]
         if due is None and expires_at is None:
-            return row[1:]
+            return row
         about = self._database.times.about
         return (
-            *row[1:9],
+            *row[:8],
             None if due is None else about(due),
-            row[10],
+            row[9],
             None if expires_at is None else about(expires_at),
-            *row[12:],
+            *row[11:],
         )

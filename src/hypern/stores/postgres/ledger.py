@@ -153,6 +153,7 @@ class PostgresLedger:
         self.claiming.held.pop(claim.seq, None)
 
     def _give_back(self, link: Link, mine: list[tuple[int, int]]) -> None:
+        self.claiming.look_everywhere()
         link.rows(self._database.sql.GIVE_BACK, (*_claims(mine), self._presence.incarnation()))
         for seq, fence in mine:
             self._ahead.discard(seq)

@@ -22,8 +22,8 @@ _VALUES = f"({', '.join(['%b'] * 16)})"
 _TELL = "SELECT pg_notify('hypern_{s}', '') FROM {s}.workers WHERE asleep LIMIT 1"
 
 _READY_IN_QUEUE = """
-        SELECT seq, rank, mark FROM {s}.tasks WHERE state = 0 AND lane = %b AND queue = q.name %known
-        ORDER BY rank, seq LIMIT %limit FOR UPDATE SKIP LOCKED
+        SELECT seq, rank, mark FROM {s}.tasks WHERE state = 0 AND lane = %b AND queue = q.name
+            AND rank >= %b %known ORDER BY rank, seq LIMIT %limit FOR UPDATE SKIP LOCKED
 """
 _CLAIM = """
 WITH found AS MATERIALIZED (
@@ -31,12 +31,13 @@ WITH found AS MATERIALIZED (
     WHERE NOT q.paused %open AND (%b::text[] IS NULL OR q.name = ANY (%b::text[]))
     ORDER BY r.rank, r.seq LIMIT %b::int
 ), numbered AS (
-    SELECT seq, row_number() OVER (ORDER BY rank, seq) AS n, bool_or(mark = 1) OVER () AS is_wary FROM found
+    SELECT seq, rank, row_number() OVER (ORDER BY rank, seq) AS n, bool_or(mark = 1) OVER () AS is_wary
+    FROM found
 )
 UPDATE {s}.tasks t SET state = 2, owner = %b, attempt = attempt + 1, fence = fence + 1, started_at = %b,
     mark = CASE WHEN f.n <= %b::int THEN 2 ELSE 0 END
 FROM numbered f WHERE t.seq = f.seq AND t.state + 0 = 0 AND (f.n <= %b::int OR NOT f.is_wary)
-RETURNING f.n, %columns
+RETURNING f.n, f.rank, %columns
 """
 
 

@@ -153,6 +153,8 @@ class PostgresStore(Seeing):
 
     def _added(self, record: TaskRecord) -> None:
         self._known_queues.add(record.spec.queue)
+        if record.spec.priority > 0:
+            self._ledger.claiming.look_everywhere()
         if record.due is None:
             self._hands.reserve(record.spec.lane).may_have_more = True
 
@@ -283,6 +285,7 @@ class PostgresStore(Seeing):
             self._database.has_limits = link.rows(self._sql.HAS_LIMITS)[0][0]
 
         self._submitter.run(work)
+        self._ledger.claiming.look_everywhere()
         self._hands.look_again()
 
     def ahead(self, record: TaskRecord) -> int:
@@ -347,6 +350,7 @@ class PostgresStore(Seeing):
             link, self._database, self._presence.id, self._keeping, now, orphans=orphans
         )
         if lanes:
+            self._ledger.claiming.look_everywhere()
             self._hands.look_again()
         return number
 

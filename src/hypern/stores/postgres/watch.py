@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import select
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -25,6 +26,7 @@ logger = logging.getLogger("hypern.tasks")
 
 # How often to look what others have done, while nobody says so, and while much goes on (seconds).
 _POLL_EVERY = 0.4
+_POLL_SHARE = 10.0
 # While tasks are in hand: how often what is on its way is sent off.
 _BUSY_TURN = 0.004
 # So long one turn listens for the server's word; the end of an engine waits for it.
@@ -89,7 +91,11 @@ class Watch:
             self._renew(steady)
         if steady >= self._next_poll:
             self._next_poll = steady + _POLL_EVERY
+            begin = time.monotonic()
             self._see(link, steady)
+            # Where rows that are long gone cannot be cleaned up, it takes its time to see that nothing waits.
+            spent = time.monotonic() - begin
+            self._next_poll = max(self._next_poll, steady + _POLL_SHARE * spent)
         if self._trouble:
             self._trouble = 0
             # Whoever claimed meanwhile was told that there is nothing.
