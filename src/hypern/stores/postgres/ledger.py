@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection
 
+import psycopg
+
+from hypern.errors import QueueUnavailable
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
 from hypern.stores.durable.keeping import Keeping
@@ -18,6 +22,8 @@ from hypern.stores.postgres.endings import Finishing
 from hypern.stores.postgres.link import Link
 from hypern.stores.postgres.overview import Logging
 from hypern.stores.postgres.presence import Presence
+
+logger = logging.getLogger("hypern.tasks")
 
 # What has run so long (seconds) is marked as started; most tasks have ended by then.
 _MARKED_AFTER = 0.005
@@ -73,7 +79,16 @@ class PostgresLedger:
         return work
 
     def may_start(self) -> bool:
-        return self._presence.is_certain()
+        if self._presence.is_certain():
+            return True
+        if self._presence.is_watched:
+            return False
+        # Nobody calls `watch`, as where a store is used without an engine: then its lease is renewed here.
+        try:
+            return self._presence.keep_up()
+        except (psycopg.Error, QueueUnavailable) as error:
+            logger.error("nothing can be started: %s", error)
+            return False
 
     def started(self, seq: int) -> int:
         if seq in self._ahead:
@@ -131,7 +146,16 @@ class PostgresLedger:
         self._writer.post(work, lambda result, error: None, soon=False)
 
     def give_back(self, rows: Collection[Row]) -> None:
-        self._writer.run(lambda link: self._give_back(link, [(row[0], row[13]) for row in rows]))
+        mine = [(row[0], row[13]) for row in rows]
+
+        def work(link: Link) -> None:
+            self._give_back(link, mine)
+
+        try:
+            self._writer.run(work)
+        except QueueUnavailable as error:
+            logger.error("%d claimed tasks are given back as soon as that is possible: %s", len(mine), error)
+            self._writer.post(work, lambda result, error: None, persistent=True)
 
     def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:
         mine = [(row[0], row[13]) for row in rows]

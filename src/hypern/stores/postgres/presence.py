@@ -47,6 +47,8 @@ class Presence:
         self._link: Link | None = None
         self._is_told = True
         self._serves = False
+        # Whether a thread sees to it that the lease is renewed.
+        self.is_watched = False
 
     @property
     def id(self) -> str | None:
@@ -83,6 +85,7 @@ class Presence:
 
     def link(self) -> Link:
         """The session that holds the lock. Used by the thread that watches."""
+        self.is_watched = True
         with self._lock:
             return self._connected()
 

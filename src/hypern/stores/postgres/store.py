@@ -20,8 +20,7 @@ from hypern.stores.durable.rows import LANES, encode_progress, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import LogLine
-from hypern.stores.pace import Pace, turn
-from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pruning, within
+from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pacing, pruning, within
 from hypern.stores.postgres.address import Address
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.endings import Finishing
@@ -168,26 +167,10 @@ class PostgresStore(Seeing):
         return reserve.may_have_more or bool(reserve.rows)
 
     def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
-        rate = record.spec.rules.rate
         claim = self._hands.current(record.id, fence)
-        if rate is None or claim is None:
+        if record.spec.rules.rate is None or claim is None:
             return True
-        now = self._times.passed(steady)
-
-        def work(link: Link) -> float | None:
-            mine = (claim.seq, fence, self._presence.incarnation())
-            with link.together():
-                booked, started = link.rows(self._sql.PACE, (record.name,))[0]
-                pace = None if booked is None else Pace(booked, started)
-                its_turn = turn(pace, claim.place, rate, now)
-                link.rows(self._sql.SET_PACE, (its_turn.pace.booked, its_turn.pace.started, record.name))
-                if its_turn.due is not None:
-                    link.rows(self._sql.PUT_BACK, (its_turn.due, its_turn.mine, *mine))
-                elif claim.place is not None:
-                    link.rows(self._sql.FORGET_TURN, mine)
-            return its_turn.due
-
-        due: float | None = self._writer.run(work)
+        due = pacing.admit(self._writer, self._database, self._presence, claim, steady)
         if due is None:
             return True
         self._ledger.dropped(claim)

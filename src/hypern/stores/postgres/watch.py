@@ -96,7 +96,7 @@ class Watch:
             # Where rows that are long gone cannot be cleaned up, it takes its time to see that nothing waits.
             spent = time.monotonic() - begin
             self._next_poll = max(self._next_poll, steady + _POLL_SHARE * spent)
-        if self._trouble:
+        if self._trouble or self._hands.missed:
             self._trouble = 0
             # Whoever claimed meanwhile was told that there is nothing.
             self._hands.look_again()
