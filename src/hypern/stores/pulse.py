@@ -78,6 +78,16 @@ def duration_class(seconds: float) -> int:
     return min(_LAST, 1 + int(math.log(seconds / _SHORTEST) / _GROWTH))
 
 
+def longest(kind: int) -> float:
+    """The seconds with which a class of durations ends."""
+    return _SHORTEST * math.exp(kind * _GROWTH)
+
+
+def middle(kind: int) -> float:
+    """The seconds in the middle of a class of durations: none in it is more than 5 % away."""
+    return _SHORTEST * math.exp((kind - 0.5) * _GROWTH) if kind else _SHORTEST
+
+
 def percentile(histogram: Histogram, fraction: float) -> float | None:
     """The seconds below which this fraction (0.0–1.0) of the durations lies, to the nearest 5 %; None where
     there are none."""
@@ -88,7 +98,7 @@ def percentile(histogram: Histogram, fraction: float) -> float | None:
     for kind in sorted(histogram):
         left -= histogram[kind]
         if left <= 0:
-            return _SHORTEST * math.exp((kind - 0.5) * _GROWTH) if kind else _SHORTEST
+            return middle(kind)
     raise AssertionError
 
 
