@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from hypern.stores.durable.states import WITH_INDEX
+from hypern.stores.durable.states import RUNNING, WITH_INDEX
 
 VERSION = 2
 
@@ -294,9 +294,11 @@ DATA_VERSION = "PRAGMA data_version"
 # What people are shown.
 _SHOWN = "SELECT seq, id, state, queue, name, submitted_at, error FROM hypern_tasks"
 BACKWARDS = f"{_SHOWN} WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-# For those states of which there may be few among very many; each has an index.
+# For those states of which there may be few among very many; each has an index. That of the running ones is
+# in another order, and SQLite would rather go through all tasks: the plus keeps it from that.
 BACKWARDS_IN = {
-    state: f"{_SHOWN} WHERE state = {state} AND seq < ? ORDER BY seq DESC LIMIT ?" for state in WITH_INDEX
+    state: f"{_SHOWN} WHERE state = {state} AND {seq} < ? ORDER BY {seq} DESC LIMIT ?"
+    for state, seq in ((state, "+seq" if state == RUNNING else "seq") for state in WITH_INDEX)
 }
 TOTALS = """
 SELECT queue, 0, count(*) FROM hypern_tasks WHERE state = 0 GROUP BY lane, queue
