@@ -25,6 +25,7 @@ from benchmarks.cases import (
     postgres_backlog,
     postgres_cost,
     postgres_drain,
+    postgres_partitions,
     postgres_pickup,
     postgres_submit,
     postgres_trouble,
@@ -52,6 +53,7 @@ CASES = {
     "postgres-backlog": postgres_backlog,
     "postgres-trouble": postgres_trouble,
     "postgres-cost": postgres_cost,
+    "postgres-partitions": postgres_partitions,
     "streams": streams,
 }
 NEED_WRK = {"http", "durable-users"}
