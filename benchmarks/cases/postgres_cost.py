@@ -38,6 +38,7 @@ COLUMNS = (
     ("deleted", "deleted", 2),
     ("place_waiting", "bytes while it waits", 0),
     ("place_ended", "bytes when it has ended", 0),
+    ("place_packed", "… without dead rows", 0),
     ("commits", "commits", 3),
 )
 
@@ -58,6 +59,7 @@ def run(rounds: int, quick: bool) -> Report:
             "place_waiting": waiting["place"],
             "wal_all": ended["wal"],
             "place_ended": ended["place"],
+            "place_packed": ended["packed"],
             **{figure: ended[figure] for figure in ("inserted", "updated", "hot", "deleted", "commits")},
         }
 
@@ -92,7 +94,7 @@ def _spent(system: System, count: int, *arguments: str) -> Figures:
         row = connection.execute(CHANGED).fetchone()
         assert row is not None
         inserted, updated, hot, deleted = (float(number or 0) / count for number in row)
-        return {
+        figures = {
             "wal": (_number(connection, SENT) - sent) / count,
             "place": _number(connection, PLACE) / count,
             "commits": (_number(connection, COMMITS) - commits) / count,
@@ -101,6 +103,8 @@ def _spent(system: System, count: int, *arguments: str) -> Figures:
             "hot": hot,
             "deleted": deleted,
         }
+        connection.execute("VACUUM (FULL)")
+        return figures | {"packed": _number(connection, PLACE) / count}
 
 
 def _number(connection: psycopg.Connection, statement: str) -> float:

@@ -23,7 +23,7 @@ def _name(page: Path) -> str:
 def test_python_blocks_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The Python blocks of a page, run in order, end well and print what they say they print."""
     environment = dict(os.environ)
-    if page.name == "postgres.md":
+    if page.name in ("postgres.md", "scaling.md"):
         environment["DATABASE_URL"] = request.getfixturevalue("postgres_url")
     ran = subprocess.run(
         [sys.executable, *_WARNINGS, "-m", "tests.docs.run_page", str(page), str(tmp_path)],
