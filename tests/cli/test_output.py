@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
 
+from hypern.cli import output
 from hypern.cli.described import span
 from hypern.cli.output import counted, cut, safe, safe_lines, table, width
 
@@ -75,3 +77,25 @@ def test_span(seconds: float, text: str) -> None:
 def test_counted() -> None:
     """One, or many."""
     assert [counted(n, "task", "tasks") for n in (0, 1, 2000)] == ["0 tasks", "1 task", "2,000 tasks"]
+
+
+class Screen(io.StringIO):
+    """A terminal, or not."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), [(True, ["500 of 2,000 (25 %) …", ""]), (False, [])])
+def test_progress(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, expected: list[str]) -> None:
+    """A terminal shows one line, which is gone at the end; anything else shows nothing."""
+    screen = Screen(is_terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(output, "_PROGRESS_EVERY", 0.0)
+    with output.progress(2000) as shown:
+        shown.at(500)
+    assert screen.getvalue().split("\r\x1b[K")[1:] == expected

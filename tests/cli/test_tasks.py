@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.cli.conftest import Filled, Said, Terminal, fill
 from tests.docs.pages import ROOT
-from tests.processes.running import Running, until
+from tests.processes.running import Running, until, write
 
 from hypern.cli import tasks
 from hypern.config import STORE_VARIABLE, Settings
@@ -323,3 +323,39 @@ def test_interrupted_in_the_midst(hypern: Hypern, filled: Filled, monkeypatch: p
     said = hypern("tasks", "purge", "--all", "--yes", "--store", filled.url)
     assert said.status == 130
     assert "7 tasks forgotten before it ended early" in said.err
+
+
+OF_AN_APP = """
+    from hypern import Hypern, background
+    from hypern.http.application import WebApp
+    app = Hypern(task_store="sqlite:///app.db")
+    plain = WebApp()
+
+    @background()
+    def greet(name, secret): ...
+
+    if __name__ == "__main__":
+        app.engine.pause()
+        print(greet("ann", "geheim"))
+        app.engine.discard()
+"""
+
+
+def test_of_an_app(tmp_path: Path) -> None:
+    """With an app its store is taken, and arguments have the names of its parameters; none is run."""
+    write(tmp_path, "shop.py", OF_AN_APP)
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    task_id = run("shop.py").stdout.strip()
+    shown = run("-m", "hypern", "tasks", "show", task_id, "--args", "--app", "shop:app")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "name='ann'" in shown.stdout
+    assert "geheim" not in shown.stdout
+    assert "status    pending" in shown.stdout
+    both = run("-m", "hypern", "tasks", "list", "--app", "shop:app", "--store", "sqlite:///app.db")
+    assert both.returncode == 2
+    assert "has no tasks" in run("-m", "hypern", "tasks", "list", "--app", "shop:plain").stderr
