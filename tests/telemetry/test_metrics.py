@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as metrics_of
 from tests.tasks.conftest import WAIT
+from tests.telemetry.conftest import MakeApp
 
 from hypern import Hypern, Retry, Router
 from hypern.errors import ConfigurationError, QueueFull
@@ -26,29 +26,6 @@ TOKEN = "kx93-Zm2q_LbT7-wRaeV5Yp0"
 STATES = ("waiting", "delayed", "running", "completed", "failed", "cancelled")
 
 Samples = dict[tuple[str, str], float]
-MakeApp = Callable[..., Hypern]
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store."""
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db?synchronous=normal"
-
-
-@pytest.fixture
-def make_app() -> Iterator[MakeApp]:
-    """Make apps; their engines are ended with the test."""
-    made: list[Hypern] = []
-
-    def make(**settings: Any) -> Hypern:
-        made.append(Hypern(**settings))
-        return made[-1]
-
-    yield make
-    for app in made:
-        app.engine.discard()
 
 
 _OTHER = """

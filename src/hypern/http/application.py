@@ -204,6 +204,11 @@ class WebApp(Router):
         """What a server does last."""
         await self._lifespan.stop()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `listen` has been told to stop: requests that are here are answered, no more are taken."""
+        return self._streams.are_ended
+
     def end_streams(self) -> None:
         """End the streams of events that are being sent."""
         self._streams.end_all()

@@ -17,6 +17,10 @@ class OpenStreams:
         self._running: set[asyncio.Future[Any]] = set()
         self._ended = False
 
+    @property
+    def are_ended(self) -> bool:
+        return self._ended
+
     def start(self, stream: asyncio.Future[Any]) -> None:
         """Count this one in until it is done; end it at once if all have been ended already."""
         self._running.add(stream)

@@ -240,6 +240,11 @@ class Store(Overview):
         """The processes that run tasks of this store now; None: only this one can."""
         return None
 
+    def can_claim(self) -> bool:
+        """Whether this process may start tasks now; not where claiming has failed and was not tried again
+        yet, nor where others may hold it for dead."""
+        return True
+
     def is_busy(self) -> bool:
         """Whether this process has claimed tasks that have not ended."""
         return True

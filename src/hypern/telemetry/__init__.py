@@ -10,12 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hypern.telemetry.health import Health
     from hypern.telemetry.metrics import Metrics, TaskCollector
 
-__all__ = ["Metrics", "TaskCollector"]
+__all__ = ["Health", "Metrics", "TaskCollector"]
 
 # Of each name the module, and the extra that it needs.
 _WHERE: dict[str, tuple[str, str | None]] = {
+    "Health": ("health", None),
     "Metrics": ("metrics", "metrics"),
     "TaskCollector": ("metrics", "metrics"),
 }

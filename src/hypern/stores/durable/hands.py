@@ -60,6 +60,9 @@ class Hands:
 
     # -- claim -------------------------------------------------------------------------------------
 
+    def can_claim(self) -> bool:
+        return not self.missed and self._ledger.may_start()
+
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
         reserve = self._thread if lane is THREAD else self._loop
         if not self._ledger.may_start():

@@ -340,6 +340,9 @@ class PostgresStore(Seeing):
     def workers(self) -> list[WorkerState]:
         return self._database.read(lambda link: neighbours.living(link, self._database))
 
+    def can_claim(self) -> bool:
+        return self._hands.can_claim()
+
     def is_busy(self) -> bool:
         return self._hands.are_busy()
 

@@ -358,6 +358,9 @@ class SQLiteStore(Seeing):
     def workers(self) -> list[WorkerState]:
         return self._neighbours.living()
 
+    def can_claim(self) -> bool:
+        return self._hands.can_claim()
+
     def is_busy(self) -> bool:
         return self._hands.are_busy()
 
