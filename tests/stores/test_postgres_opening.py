@@ -1,0 +1,127 @@
+"""Opening a PostgreSQL store: what is made, what is refused, and what is never shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from tests.stores.postgres_help import ask, drop, fresh_url, open_store
+
+from hypern.clock import SystemClock
+from hypern.config import Settings, without_password
+from hypern.errors import ConfigurationError, StoreUnusable
+from hypern.stores.conformance.suite import kept, make_record
+from hypern.stores.opening import open_store as open_by_url
+from hypern.stores.postgres.address import parse
+
+
+@pytest.fixture
+def url(postgres_server: str) -> Iterator[str]:
+    url = fresh_url(postgres_server)
+    yield url
+    drop(url)
+
+
+_OPENING = """
+import sys
+from hypern.stores.postgres.address import parse
+from hypern.stores.postgres.store import PostgresStore
+from hypern.stores.conformance.suite import make_record
+sys.stdin.read()
+store = PostgresStore(parse(sys.argv[1]))
+store.add(make_record(sys.argv[2]))
+store.close()
+"""
+
+
+def test_eight_processes_begin_together(url: str) -> None:
+    """On a database without tables: they are made once, and each process gets its task in."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", _OPENING, url, f"n{number}"], stdin=subprocess.PIPE)
+        for number in range(8)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait() for process in started] == [0] * 8
+    store = open_store(url)
+    assert len([kept(store, f"n{number}") for number in range(8)]) == 8
+    store.close()
+
+
+def test_tables_of_a_newer_version(url: str) -> None:
+    """They are refused, and nothing is changed."""
+    open_store(url).close()
+    ask(url, "UPDATE {s}.meta SET value = '999' WHERE key = 'version'")
+    with pytest.raises(StoreUnusable, match=r"version 999.*hypern_schema"):
+        open_store(url)
+    assert ask(url, "SELECT value FROM {s}.meta WHERE key = 'version'") == [("999",)]
+
+
+def test_two_schemas_are_two_stores(url: str, postgres_server: str) -> None:
+    """What is in one is not in the other."""
+    other_url = fresh_url(postgres_server)
+    one, other = open_store(url), open_store(other_url)
+    one.add(make_record("one"))
+    assert other.get("one") is None
+    assert other.add(make_record("one")) is None
+    one.close()
+    other.close()
+    drop(other_url)
+
+
+def test_no_server_and_no_database(postgres_server: str) -> None:
+    """It says what cannot be reached and never the password."""
+    with pytest.raises(StoreUnusable) as refused:
+        open_store("postgresql://somebody:secret@127.0.0.1:1/test?hypern_timeout=1")
+    assert "secret" not in str(refused.value)
+    assert "postgresql://somebody:***@127.0.0.1:1/test" in str(refused.value)
+    missing = urlunsplit(urlsplit(postgres_server)._replace(path="/hypern_is_not_there"))
+    with pytest.raises(StoreUnusable, match="does not exist"):
+        open_store(missing)
+
+
+def test_without_the_driver() -> None:
+    """The error names what to install."""
+    program = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from hypern.tasks.engine import Engine; from hypern.config import Settings\n"
+        "Engine(Settings(task_store='postgresql://localhost/test'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ)
+    )
+    assert done.returncode == 1
+    assert "pip install 'hypern[postgres]'" in done.stderr
+
+
+def test_what_is_shown_of_a_url() -> None:
+    """Passwords are replaced wherever they may stand."""
+    assert (
+        without_password("postgresql://u:p@h/d?sslpassword=x&a=b")
+        == "postgresql://u:***@h/d?sslpassword=***&a=b"
+    )
+    assert without_password("postgresql://h/d?password=x") == "postgresql://h/d?password=***"
+    assert without_password("sqlite:///tasks.db") == "sqlite:///tasks.db"
+    settings = Settings(task_store="postgresql://u:hidden@h/d")
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in repr(parse("postgresql://u:hidden@h/d"))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("hypern_schema=Big-Name", "hypern_schema"),
+        ("hypern_timeout=0", "hypern_timeout"),
+        ("hypern_colour=red", "hypern_colour"),
+        ("no_such_parameter=1", "no_such_parameter"),
+    ],
+)
+def test_options_that_cannot_work(query: str, said: str) -> None:
+    """Each is refused by name, before anything is opened."""
+    with pytest.raises(ConfigurationError, match=said):
+        open_by_url(Settings(task_store=f"postgresql://h/d?{query}"), SystemClock())
