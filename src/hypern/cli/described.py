@@ -66,7 +66,8 @@ def span(seconds: float) -> str:
     whole = round(seconds)
     for size, unit, part, smaller in ((86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
         if whole >= size:
-            return f"{whole // size} {unit} {whole % size // part} {smaller}"
+            rest = whole % size // part
+            return f"{whole // size} {unit} {rest} {smaller}" if rest else f"{whole // size} {unit}"
     raise AssertionError
 
 

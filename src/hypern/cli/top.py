@@ -15,6 +15,8 @@ import tty
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from hypern.cli.arguments import Commands, seconds
 from hypern.cli.described import local, span, took
 from hypern.cli.looking import add_json, add_store, looking, wants_json
@@ -24,11 +26,13 @@ from hypern.config import without_password
 from hypern.records import TaskRecord, TaskStatus
 from hypern.stores.base import WorkerState
 from hypern.stores.overview import Filter
-from hypern.stores.pulse import Tally, percentile, together
+from hypern.stores.pulse import Tally, beat_at, percentile, together
 from hypern.tasks.engine import Engine
 
 _MOST_RUNNING = 20
 _LEAST_PAUSE = 0.1
+# Seconds over which a rate is taken.
+_OF_LATE = 30
 # Another page of the terminal, without a cursor; and back.
 _OPEN, _CLOSE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _TO_END_OF_LINE, _TO_END = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -83,11 +87,11 @@ def frame(engine: Engine, window: float) -> list[str]:
         "",
         *table(HEADINGS, [row(*queue) for queue in queues]),
     ]
-    tallies = _tallies(engine, window)
-    if tallies:
+    seen = _seen(engine, window)
+    if seen:
         headings = ("TASK", "RATE", "FAILED", "RAN p50", "p95", "p99", "WAITED p95", "RETRIED")
-        lines += ["", f"the last {span(window)}"]
-        lines += table(headings, [_tally_row(name, tally, window) for name, tally in tallies])
+        lines += ["", f"what ended in the last {span(window)}, and the rate of the last {_OF_LATE} s"]
+        lines += table(headings, [_seen_row(one) for one in seen])
     if workers:
         lines += [
             "",
@@ -108,21 +112,38 @@ def frame(engine: Engine, window: float) -> list[str]:
     return lines
 
 
-def _tallies(engine: Engine, window: float) -> list[tuple[str, Tally]]:
+class _Seen(msgspec.Struct, frozen=True):
+    """What ended of a task: in all of the window, and how many a second of late."""
+
+    name: str
+    tally: Tally
+    rate: float
+
+
+def _seen(engine: Engine, window: float) -> list[_Seen]:
     """By name, those first of which most have ended."""
-    found = list(together(engine.store.pulse(engine.clock.wall() - window)))
-    return sorted(found, key=lambda one: -_ended(one[1]))
+    now = engine.clock.wall()
+    beats = engine.store.pulse(now - window)
+    # A beat is not taken apart.
+    late = beat_at(now - min(window, _OF_LATE))
+    rates = {
+        name: _ended(tally) / max(1.0, now - late)
+        for name, tally in together(beat for beat in beats if beat.at >= late)
+    }
+    seen = [_Seen(name, tally, rates.get(name, 0.0)) for name, tally in together(beats)]
+    return sorted(seen, key=lambda one: -_ended(one.tally))
 
 
 def _ended(tally: Tally) -> int:
     return tally.completed + tally.failed + tally.cancelled
 
 
-def _tally_row(name: str, tally: Tally, window: float) -> tuple[object, ...]:
+def _seen_row(seen: _Seen) -> tuple[object, ...]:
+    tally = seen.tally
     ended = _ended(tally)
     return (
-        name,
-        f"{ended / window:,.2f} /s" if window else "",
+        seen.name,
+        f"{seen.rate:,.2f} /s",
         f"{100 * tally.failed / ended:.1f} %" if ended else "",
         *(_share(tally.ran, part) for part in (0.5, 0.95, 0.99)),
         _share(tally.waited, 0.95),
@@ -133,6 +154,10 @@ def _tally_row(name: str, tally: Tally, window: float) -> tuple[object, ...]:
 def _share(histogram: dict[int, int], part: float) -> str:
     found = percentile(histogram, part)
     return "" if found is None else span(found)
+
+
+def _shares(histogram: dict[int, int]) -> dict[str, float | None]:
+    return {f"p{part}": percentile(histogram, part / 100) for part in (50, 95, 99)}
 
 
 def _workers(engine: Engine, workers: list[WorkerState]) -> list[tuple[object, ...]]:
@@ -167,15 +192,16 @@ def _data(engine: Engine, window: float) -> dict[str, Any]:
         "queues": [as_data(*queue) for queue in all_queues(engine)],
         "tasks": [
             {
-                "name": name,
-                "completed": tally.completed,
-                "failed": tally.failed,
-                "cancelled": tally.cancelled,
-                "retried": tally.retried,
-                "ran": {f"p{part:g}": percentile(tally.ran, part / 100) for part in (50, 95, 99)},
-                "waited": {f"p{part:g}": percentile(tally.waited, part / 100) for part in (50, 95, 99)},
+                "name": seen.name,
+                "rate": seen.rate,
+                "completed": seen.tally.completed,
+                "failed": seen.tally.failed,
+                "cancelled": seen.tally.cancelled,
+                "retried": seen.tally.retried,
+                "ran": _shares(seen.tally.ran),
+                "waited": _shares(seen.tally.waited),
             }
-            for name, tally in _tallies(engine, window)
+            for seen in _seen(engine, window)
         ],
         "processes": [
             {
