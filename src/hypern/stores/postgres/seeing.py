@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hypern.stores.base import Store
+from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals, Vitals
 from hypern.stores.postgres import beats, overview
 from hypern.stores.postgres.database import Database
@@ -12,7 +12,7 @@ from hypern.stores.postgres.times import Times
 from hypern.stores.pulse import Beat
 
 
-class Seeing(Store):
+class Seeing(DurableStore):
     _database: Database
     _times: Times
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import psycopg
 
 from hypern.clock import Clock, SystemClock
-from hypern.errors import QueueUnavailable, SubmitUncertain
-from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
-from hypern.stores.base import EXPIRED, Cancellation, Listener, QueueState, WorkerState
+from hypern.errors import QueueUnavailable
+from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.stores.base import EXPIRED, Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.pieces import Uncertain
-from hypern.stores.durable.rows import LANES, encode_progress, read_progress
+from hypern.stores.durable.rows import LANES, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import LogLine
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pacing, pruning, within
 from hypern.stores.postgres.address import Address
 from hypern.stores.postgres.database import Database
@@ -46,8 +44,6 @@ class PostgresStore(Seeing):
     Raises StoreUnusable where the database cannot be used, having changed nothing.
     """
 
-    shared = True
-
     def __init__(
         self,
         address: Address,
@@ -64,17 +60,15 @@ class PostgresStore(Seeing):
         self._times = ServerTime(clock) if times is None else times
         self._database = Database(address, clock, self._times)
         self._sql = self._database.sql
-        self._submits = Transactions(self._database, "submits")
-        self._submitter = Writer(self._submits)
-        self._ends = Transactions(self._database, "tasks", order=(Logging, Finishing))
-        self._writer = Writer(self._ends)
+        self._submits = Writer(Transactions(self._database, "submits"))
+        self._writer = Writer(Transactions(self._database, "tasks", order=(Logging, Finishing)))
         self._presence = Presence(self._database)
         self._ledger = PostgresLedger(self._database, self._writer, self._presence, self._keeping)
         self._hands = Hands(self._ledger, ahead)
         self._watch = Watch(
             self._database, self._writer, self._presence, self._ledger, self._hands, self._care
         )
-        self._known_queues: set[str] = set()
+        self._known_queues = set()
         self._next_orphans = 0.0
         self._is_closed = False
 
@@ -82,47 +76,16 @@ class PostgresStore(Seeing):
         self._presence.serve(workers, queues)
         self._hands.serve(workers, queues)
 
-    def attach(self, listener: Listener) -> None:
-        self._hands.listener = listener
-
     # -- submit ------------------------------------------------------------------------------------
-
-    def add(self, record: TaskRecord) -> str | None:
-        work = self._adding(record)
-        try:
-            standing: str | None = self._submitter.run(work)
-        except Uncertain as error:
-            raise SubmitUncertain(record.id, str(error)) from error
-        self._added(record)
-        return standing
-
-    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
-        try:
-            work = self._adding(record)
-        except Exception as error:
-            done(None, error)
-            return
-
-        def then(standing: str | None, error: BaseException | None) -> None:
-            if isinstance(error, Uncertain):
-                error = SubmitUncertain(record.id, str(error))
-            if error is None:
-                self._added(record)
-            done(standing, error)
-
-        self._submitter.post(work, then)
 
     def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
         if not records:
             return []
         rows = [adding.to_parameters(record, self._times) for record in records]
         work = adding.Whole(lambda link: adding.add_all(link, self._database, records, rows, self._capacity))
-        try:
-            standing: list[str | None] = self._submitter.run(work)
-        except Uncertain as error:
-            raise SubmitUncertain(records[0].id, str(error)) from error
-        for record in records:
-            self._added(record)
+        standing: list[str | None] = self._sure(records[0].id, work)
+        for record, answer in zip(records, standing, strict=True):
+            self._added(record, answer)
         return standing
 
     def add_within(self, record: TaskRecord, connection: object) -> str | None:
@@ -136,7 +99,7 @@ class PostgresStore(Seeing):
         queue = record.spec.queue
         if queue not in self._known_queues:
             # Not in the transaction: others that name it for the first time would wait for its end.
-            self._submitter.run(lambda link: link.rows(self._sql.KNOWN_QUEUES, ([queue],)))
+            self._submits.run(lambda link: link.rows(self._sql.KNOWN_QUEUES, ([queue],)))
             self._known_queues.add(queue)
         parameters = adding.to_parameters(record, self._times)
         return within.steps(self._database, record, parameters, self._capacity)
@@ -150,21 +113,12 @@ class PostgresStore(Seeing):
             lambda link: adding.add_one(link, self._database, record, parameters, self._capacity)
         )
 
-    def _added(self, record: TaskRecord) -> None:
-        self._known_queues.add(record.spec.queue)
+    def _added(self, record: TaskRecord, standing: str | None) -> None:
+        super()._added(record, standing)
         if record.spec.priority > 0:
             self._ledger.claiming.look_everywhere()
-        if record.due is None:
-            self._hands.reserve(record.spec.lane).may_have_more = True
 
     # -- claim, finish -----------------------------------------------------------------------------
-
-    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
-        return self._hands.claim(lane, wall)
-
-    def has_ready(self, lane: Lane) -> bool:
-        reserve = self._hands.reserve(lane)
-        return reserve.may_have_more or bool(reserve.rows)
 
     def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
         claim = self._hands.current(record.id, fence)
@@ -178,19 +132,10 @@ class PostgresStore(Seeing):
         record.due = self._times.steady(due)
         return False
 
-    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
-        return self._hands.finish(record, fence, ending, wall)
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
-        return self._hands.report(record, fence, encode_progress(progress))
-
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         now = self._times.of_wall(wall)
         parameters = (task_id, reason, now, now, self._keeping.seconds, now)
-        rows = self._submitter.run(lambda link: link.rows(self._sql.CANCEL, parameters))
+        rows = self._submits.run(lambda link: link.rows(self._sql.CANCEL, parameters))
         if not rows:
             return None
         if rows[0][0] != RUNNING:
@@ -212,7 +157,7 @@ class PostgresStore(Seeing):
             rows = link.rows(self._sql.RELEASE, (passed, _RELEASED_AT_ONCE, now))
             return [LANES[row[0]] for row in rows]
 
-        lanes: list[Lane] = self._submitter.run(work)
+        lanes: list[Lane] = self._submits.run(work)
         for lane in lanes:
             self._hands.reserve(lane).may_have_more = True
         return lanes
@@ -267,7 +212,7 @@ class PostgresStore(Seeing):
             link.rows(self._sql.TELL)
             self._database.has_limits = link.rows(self._sql.HAS_LIMITS)[0][0]
 
-        self._submitter.run(work)
+        self._submits.run(work)
         self._ledger.claiming.look_everywhere()
         self._hands.look_again()
 
@@ -276,19 +221,13 @@ class PostgresStore(Seeing):
 
     # -- seeing and steering -----------------------------------------------------------------------
 
-    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
-        self._hands.log(record, fence, lines)
-
     def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
         work = adding.Whole(
             lambda link: overview.again(link, self._database, task_id, new_id, steady, wall, self._capacity)
         )
-        try:
-            added: TaskRecord | str | None = self._submitter.run(work)
-        except Uncertain as error:
-            raise SubmitUncertain(new_id, str(error)) from error
+        added: TaskRecord | str | None = self._sure(new_id, work)
         if isinstance(added, TaskRecord):
-            self._added(added)
+            self._added(added, None)
             return new_id
         return added
 
@@ -300,13 +239,13 @@ class PostgresStore(Seeing):
             link.rows(self._sql.TELL)
             return is_delayed
 
-        is_delayed: bool = self._submitter.run(work)
+        is_delayed: bool = self._submits.run(work)
         if is_delayed:
             self._hands.look_again()
         return is_delayed
 
     def delete(self, task_ids: Collection[str]) -> int:
-        rows = self._submitter.run(lambda link: link.rows(self._sql.DELETE, (list(task_ids),)))
+        rows = self._submits.run(lambda link: link.rows(self._sql.DELETE, (list(task_ids),)))
         return int(rows[0][0])
 
     # -- other processes ---------------------------------------------------------------------------
@@ -340,24 +279,12 @@ class PostgresStore(Seeing):
     def workers(self) -> list[WorkerState]:
         return self._database.read(lambda link: neighbours.living(link, self._database))
 
-    def can_claim(self) -> bool:
-        return self._hands.can_claim()
-
-    def is_busy(self) -> bool:
-        return self._hands.are_busy()
-
-    def let_go(self) -> None:
-        self._hands.let_go()
-
-    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
-        return self._hands.give_back(still_running)
-
     def close(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
         deadline = time.monotonic() + 1.0
-        self._submitter.close(deadline)
+        self._submits.close(deadline)
         self._writer.close(deadline)
         try:
             self._presence.leave()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hypern.stores.base import Store
+from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals, Vitals
 from hypern.stores.pulse import Beat
 from hypern.stores.sqlite import beats, overview
 from hypern.stores.sqlite.readers import Readers
 
 
-class Seeing(Store):
+class Seeing(DurableStore):
     _readers: Readers
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:

@@ -8,9 +8,22 @@ from hypern.stores.durable.states import RUNNING, WITH_INDEX
 
 VERSION = 2
 
+# What version 2 brought, beside a column.
+_SINCE_2 = """\
+CREATE INDEX hypern_tasks_failed ON hypern_tasks (seq) WHERE state = 4;
+CREATE INDEX hypern_tasks_cancelled ON hypern_tasks (seq) WHERE state = 5;
+CREATE TABLE hypern_pulse (
+    seconds INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, tally BLOB NOT NULL,
+    PRIMARY KEY (seconds, at, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hypern_logs (
+    task INTEGER NOT NULL, at REAL NOT NULL, level INTEGER NOT NULL, logger TEXT NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE INDEX hypern_logs_task ON hypern_logs (task)"""
+
 # `rank`: `ready_at` on the steady clock minus what the priority is worth; lowest first. `due`, `expires_at`
 # and `rank` are seconds of the steady clock of the boot that hypern_meta names; other times are wall-clock.
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE hypern_meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE hypern_tasks (
     seq INTEGER PRIMARY KEY,
@@ -52,8 +65,6 @@ CREATE INDEX hypern_tasks_expiring ON hypern_tasks (expires_at)
     WHERE expires_at IS NOT NULL AND attempt = 0 AND state < 2;
 CREATE INDEX hypern_tasks_running ON hypern_tasks (owner, queue) WHERE state = 2;
 CREATE INDEX hypern_tasks_ended ON hypern_tasks (gone_at) WHERE state > 2;
-CREATE INDEX hypern_tasks_failed ON hypern_tasks (seq) WHERE state = 4;
-CREATE INDEX hypern_tasks_cancelled ON hypern_tasks (seq) WHERE state = 5;
 CREATE INDEX hypern_tasks_unique ON hypern_tasks (unique_key) WHERE unique_key IS NOT NULL AND state < 3;
 CREATE TABLE hypern_attempts (
     task INTEGER NOT NULL,
@@ -72,36 +83,19 @@ CREATE TABLE hypern_queues (
 CREATE TABLE hypern_counts (
     queue TEXT NOT NULL, state INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (queue, state)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE hypern_pulse (
-    seconds INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, tally BLOB NOT NULL,
-    PRIMARY KEY (seconds, at, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE hypern_logs (
-    task INTEGER NOT NULL, at REAL NOT NULL, level INTEGER NOT NULL, logger TEXT NOT NULL, text TEXT NOT NULL
-) STRICT;
-CREATE INDEX hypern_logs_task ON hypern_logs (task);
 CREATE TABLE hypern_paces (
     name TEXT PRIMARY KEY, booked REAL NOT NULL, started REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE hypern_keys (
     unique_key TEXT PRIMARY KEY, task TEXT NOT NULL, until REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
-"""
+{_SINCE_2}"""
 
 # From each older version to the one after it.
 UPGRADES = {
-    1: """
+    1: f"""
 ALTER TABLE hypern_tasks ADD COLUMN origin TEXT;
-CREATE INDEX hypern_tasks_failed ON hypern_tasks (seq) WHERE state = 4;
-CREATE INDEX hypern_tasks_cancelled ON hypern_tasks (seq) WHERE state = 5;
-CREATE TABLE hypern_pulse (
-    seconds INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, tally BLOB NOT NULL,
-    PRIMARY KEY (seconds, at, name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE hypern_logs (
-    task INTEGER NOT NULL, at REAL NOT NULL, level INTEGER NOT NULL, logger TEXT NOT NULL, text TEXT NOT NULL
-) STRICT;
-CREATE INDEX hypern_logs_task ON hypern_logs (task)""",
+{_SINCE_2}""",
 }
 
 HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'hypern_meta'"

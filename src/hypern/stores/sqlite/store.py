@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from hypern.clock import Clock, SystemClock
-from hypern.errors import QueueUnavailable, SubmitUncertain
-from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
-from hypern.stores.base import Cancellation, Listener, QueueState, WorkerState
+from hypern.errors import QueueUnavailable
+from hypern.records import Lane, TaskRecord, TaskStatus
+from hypern.stores.base import Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.pieces import Uncertain
-from hypern.stores.durable.rows import LANES, encode_progress, read_progress, to_row
+from hypern.stores.durable.rows import LANES, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
-from hypern.stores.overview import LogLine, Mark
+from hypern.stores.overview import Mark
 from hypern.stores.pace import Pace, turn
 from hypern.stores.sqlite import adding, beats, looking, scheduling, steering
 from hypern.stores.sqlite import statements as sql
@@ -50,8 +49,6 @@ class SQLiteStore(Seeing):
     Raises StoreUnusable where the file cannot be used, having changed nothing.
     """
 
-    shared = True
-
     def __init__(
         self,
         address: Address,
@@ -65,7 +62,7 @@ class SQLiteStore(Seeing):
         self._keeping = Keeping(keep_seconds, keep)
         self._database = Database(address)
         self._clock = SystemClock() if clock is None else clock
-        self._writer = Writer(Transactions(self._database))
+        self._writer = self._submits = Writer(Transactions(self._database))
         self._readers = Readers(self._database)
         self._neighbours = Neighbours(address)
         self._hands = Hands(SQLiteLedger(self._writer, self._neighbours, self._keeping), ahead)
@@ -73,7 +70,7 @@ class SQLiteStore(Seeing):
             self._database, self._writer, self._readers, self._hands, self._neighbours, self.rescue
         )
         self._glance = Glance(self._database)
-        self._known_queues: set[str] = set()
+        self._known_queues = set()
         self._last_offset = 0.0
         self._is_closed = False
 
@@ -81,45 +78,17 @@ class SQLiteStore(Seeing):
         self._neighbours.serve(workers, queues)
         self._hands.serve(workers, queues)
 
-    def attach(self, listener: Listener) -> None:
-        self._hands.listener = listener
-
     # -- submit ------------------------------------------------------------------------------------
-
-    def add(self, record: TaskRecord) -> str | None:
-        work = self._adding(record)
-        try:
-            standing: str | None = self._writer.run(work)
-        except Uncertain as error:
-            raise SubmitUncertain(record.id, str(error)) from error
-        self._added(record, standing)
-        return standing
-
-    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
-        try:
-            work = self._adding(record)
-        except Exception as error:
-            done(None, error)
-            return
-
-        def then(standing: str | None, error: BaseException | None) -> None:
-            if isinstance(error, Uncertain):
-                error = SubmitUncertain(record.id, str(error))
-            if error is None:
-                self._added(record, standing)
-            done(standing, error)
-
-        self._writer.post(work, then)
 
     def add_many(self, records: Sequence[TaskRecord]) -> list[str | None]:
         offset = self._offset()
         rows = [to_row(record, offset) for record in records]
-        try:
-            standing: list[str | None] = self._writer.run(
-                lambda transaction: adding.add_many(transaction, records, rows, self._capacity)
-            )
-        except Uncertain as error:
-            raise SubmitUncertain(records[0].id, str(error)) from error
+        if not records:
+            return []
+        standing: list[str | None] = self._sure(
+            records[0].id,
+            lambda transaction: adding.add_many(transaction, records, rows, self._capacity),
+        )
         for record, answer in zip(records, standing, strict=True):
             self._added(record, answer)
         return standing
@@ -139,21 +108,7 @@ class SQLiteStore(Seeing):
             self._last_offset = offset
         return self._last_offset
 
-    def _added(self, record: TaskRecord, standing: str | None) -> None:
-        if standing is not None:
-            return
-        self._known_queues.add(record.spec.queue)
-        if record.due is None:
-            self._hands.reserve(record.spec.lane).may_have_more = True
-
     # -- claim, finish -----------------------------------------------------------------------------
-
-    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
-        return self._hands.claim(lane, wall)
-
-    def has_ready(self, lane: Lane) -> bool:
-        reserve = self._hands.reserve(lane)
-        return reserve.may_have_more or bool(reserve.rows)
 
     def admit(self, record: TaskRecord, fence: int, steady: float, wall: float) -> bool:
         rate = record.spec.rules.rate
@@ -193,15 +148,6 @@ class SQLiteStore(Seeing):
                 transaction.moved(claim.queue, RUNNING, SCHEDULED)
 
         self._writer.post(work, lambda result, error: None, persistent=True)
-
-    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
-        return self._hands.finish(record, fence, ending, wall)
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
-        return self._hands.report(record, fence, encode_progress(progress))
 
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         def work(transaction: Transaction) -> Cancellation | None:
@@ -313,19 +259,14 @@ class SQLiteStore(Seeing):
     def marks(self, task_ids: Collection[str]) -> dict[str, Mark]:
         return self._glance.look(task_ids)
 
-    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
-        self._hands.log(record, fence, lines)
-
     def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
         offset = self._offset()
-        try:
-            added: TaskRecord | str | None = self._writer.run(
-                lambda transaction: steering.again(
-                    transaction, task_id, new_id, steady, wall, offset, self._capacity
-                )
-            )
-        except Uncertain as error:
-            raise SubmitUncertain(new_id, str(error)) from error
+        added: TaskRecord | str | None = self._sure(
+            new_id,
+            lambda transaction: steering.again(
+                transaction, task_id, new_id, steady, wall, offset, self._capacity
+            ),
+        )
         if isinstance(added, TaskRecord):
             self._added(added, None)
             return new_id
@@ -357,18 +298,6 @@ class SQLiteStore(Seeing):
 
     def workers(self) -> list[WorkerState]:
         return self._neighbours.living()
-
-    def can_claim(self) -> bool:
-        return self._hands.can_claim()
-
-    def is_busy(self) -> bool:
-        return self._hands.are_busy()
-
-    def let_go(self) -> None:
-        self._hands.let_go()
-
-    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
-        return self._hands.give_back(still_running)
 
     def close(self) -> None:
         if self._is_closed:

@@ -1,0 +1,101 @@
+"""The verbs that are the same in every durable store: what goes through its hands and its writers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from hypern.errors import SubmitUncertain
+from hypern.records import Ending, Lane, Progress, TaskRecord
+from hypern.stores.base import Listener, Store
+from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.rows import encode_progress
+from hypern.stores.durable.writer import Writer
+from hypern.stores.overview import LogLine
+
+
+class DurableStore(Store):
+    """`_submits`: the writer that adds tasks; `_writer`: the one that records how they ended. They may be
+    the same. `_known_queues`: names of queues that have been written down."""
+
+    shared = True
+
+    _hands: Hands
+    _submits: Writer
+    _writer: Writer
+    _known_queues: set[str]
+
+    def attach(self, listener: Listener) -> None:
+        self._hands.listener = listener
+
+    def add(self, record: TaskRecord) -> str | None:
+        standing: str | None = self._sure(record.id, self._adding(record))
+        self._added(record, standing)
+        return standing
+
+    def add_soon(self, record: TaskRecord, done: Callable[[str | None, BaseException | None], None]) -> None:
+        try:
+            work = self._adding(record)
+        except Exception as error:
+            done(None, error)
+            return
+
+        def then(standing: str | None, error: BaseException | None) -> None:
+            if isinstance(error, Uncertain):
+                error = SubmitUncertain(record.id, str(error))
+            if error is None:
+                self._added(record, standing)
+            done(standing, error)
+
+        self._submits.post(work, then)
+
+    @abstractmethod
+    def _adding(self, record: TaskRecord) -> Any:
+        """The work of adding one task. Raises InvalidTask, NotSerializable, TaskTooLarge."""
+
+    def _sure(self, task_id: str, work: Any) -> Any:
+        """What the work of adding a task returns. Raises SubmitUncertain where it may have been done."""
+        try:
+            return self._submits.run(work)
+        except Uncertain as error:
+            raise SubmitUncertain(task_id, str(error)) from error
+
+    def _added(self, record: TaskRecord, standing: str | None) -> None:
+        if standing is not None:
+            return
+        self._known_queues.add(record.spec.queue)
+        if record.due is None:
+            self._hands.reserve(record.spec.lane).may_have_more = True
+
+    def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
+        return self._hands.claim(lane, wall)
+
+    def has_ready(self, lane: Lane) -> bool:
+        reserve = self._hands.reserve(lane)
+        return reserve.may_have_more or bool(reserve.rows)
+
+    def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
+        return self._hands.finish(record, fence, ending, wall)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
+        return self._hands.report(record, fence, encode_progress(progress))
+
+    def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
+        self._hands.log(record, fence, lines)
+
+    def can_claim(self) -> bool:
+        return self._hands.can_claim()
+
+    def is_busy(self) -> bool:
+        return self._hands.are_busy()
+
+    def let_go(self) -> None:
+        self._hands.let_go()
+
+    def give_back(self, still_running: Collection[Lane] = ()) -> list[TaskRecord]:
+        return self._hands.give_back(still_running)
