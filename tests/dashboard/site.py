@@ -70,15 +70,15 @@ class Site:
             assert answer.status_code == 200, answer.text
         return client
 
-    def settle(self) -> None:
-        """Wait until nothing runs and nothing is due."""
-        assert self.app.engine.wait_until(self.app.engine.idle, WAIT)
-        self.app.engine.store.flush()
+    def ended(self, *task_ids: str) -> None:
+        """Wait until these have ended, and that is recorded."""
+        for task_id in task_ids:
+            wait_for(lambda one=task_id: (task := self.app.get_task(one)) and task.is_done(), task_id)
 
     def failed(self, message: str = "no such row", **arguments: Any) -> str:
         """The id of a task that has failed."""
         task_id = self.breaks(message, **arguments)
-        self.settle()
+        self.ended(task_id)
         return task_id
 
     def delayed(self) -> str:

@@ -13,8 +13,7 @@ from hypern.testing import TestClient
 
 def test_counts_are_those_of_the_store(site: Site, ann: TestClient) -> None:
     """The summary has each queue, and what all of them add up to."""
-    for number in range(3):
-        site.works(number)
+    site.ended(*(site.works(number) for number in range(3)))
     site.failed()
     site.delayed()
     said = get(ann, "summary").json()
@@ -28,10 +27,8 @@ def test_counts_are_those_of_the_store(site: Site, ann: TestClient) -> None:
 def test_the_overview_has_rates_and_durations_by_task(site: Site, ann: TestClient) -> None:
     """Each task stands in the table with what became of it, and the lines over time add up to the same."""
     get(ann, "overview")  # a store in memory begins to count when it is first asked
-    for number in range(4):
-        site.works(number)
+    site.ended(*(site.works(number) for number in range(4)))
     site.failed()
-    site.app.engine.store.flush()
     said = get(ann, "overview?window=900").json()
     by_name = {line["name"]: line for line in said["names"]}
     assert by_name["works"]["completed"] == 4
@@ -81,14 +78,14 @@ def test_progress_is_told_while_a_task_runs(site: Site, ann: TestClient) -> None
     assert said["progress"] == {"fraction": 0.25, "message": "a quarter"}
     assert said["status"] == "running"
     assert [row["id"] for row in running] == [task_id]
-    site.settle()
+    site.ended(task_id)
 
 
 def test_a_failed_task_is_retried(site: Site, ann: TestClient) -> None:
     """Retry submits a new task that names the old one, which stays as it was."""
     task_id = site.failed()
     new = post(ann, f"tasks/{task_id}/retry").json()["id"]
-    site.settle()
+    site.ended(new)
     assert new != task_id
     assert get(ann, f"tasks/{new}").json()["origin"] == task_id
     assert get(ann, f"tasks/{new}").json()["status"] == "failed"
@@ -180,7 +177,7 @@ def test_arguments_are_told_on_demand_without_secrets(site: Site, ann: TestClien
     assert "hunter2" not in said.text
     assert (site.audit[-1].action, site.audit[-1].target) == ("see arguments", task_id)
     done = site.works(21)
-    site.settle()
+    site.ended(done)
     assert get(ann, f"tasks/{done}/arguments").json()["result"] == "42"
 
 

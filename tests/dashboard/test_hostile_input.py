@@ -46,9 +46,7 @@ HOSTILE = [
 )
 def test_numbers_and_texts_are_kept_within_bounds(site: Site, query: str) -> None:
     """Whatever is asked for, the answer is one page; text is never a pattern."""
-    for number in range(3):
-        site.works(number)
-    site.settle()
+    site.ended(*(site.works(number) for number in range(3)))
     client = site.client(TOKEN)
     for path in ("tasks", "overview", "preview"):
         answer = get(client, f"{path}?{query}")
@@ -124,7 +122,7 @@ def test_hostile_text_is_data(site: Site, text: str) -> None:
     """Names and errors go out as JSON strings, bounded in lists, and never as part of a page."""
     hostile = site.app.background(name=text[:200])(_raise_for)
     task_id = hostile(text)
-    site.settle()
+    site.ended(task_id)
     client = site.client(TOKEN)
     row = get(client, "tasks").json()["rows"][0]
     assert (row["id"], row["name"]) == (task_id, text[:200])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypern.dashboard import actions, queries, views
+from hypern.dashboard.aside import aside
 from hypern.dashboard.audit import AuditEvent
 from hypern.dashboard.gate import Needs
 from hypern.dashboard.live import Subject
@@ -16,6 +16,7 @@ from hypern.dashboard.viewers import Viewer
 from hypern.errors import BadRequest, Conflict, NotFound
 from hypern.http.request import Request
 from hypern.http.response import Response
+from hypern.records import TaskStatus
 
 if TYPE_CHECKING:
     from hypern.dashboard.dashboard import Dashboard
@@ -82,18 +83,18 @@ def _subject(asked: Asked, view: str) -> Subject:
 def _look(view: str) -> Endpoint:
     async def answer(asked: Asked) -> Data:
         subject = _subject(asked, view)
-        return await asyncio.to_thread(subject.read)
+        return await aside(subject.read)
 
     return Endpoint("read", answer)
 
 
 async def _task(asked: Asked) -> Data:
     task_id = asked.task_id
-    return await asyncio.to_thread(views.task, asked.dashboard.engine, task_id)
+    return await aside(views.task, asked.dashboard.engine, task_id)
 
 
 async def _summary(asked: Asked) -> Data:
-    return await asyncio.to_thread(views.summary, asked.dashboard.engine)
+    return await aside(views.summary, asked.dashboard.engine)
 
 
 async def _session(asked: Asked) -> Data:
@@ -114,7 +115,7 @@ async def _events(asked: Asked) -> None:
 
 async def _arguments(asked: Asked) -> Data:
     task_id, dashboard = asked.task_id, asked.dashboard
-    record = await asyncio.to_thread(dashboard.engine.store.get, task_id)
+    record = await aside(dashboard.engine.store.get, task_id)
     if record is None:
         raise NotFound("There is no such task, or it is no longer kept.")
     asked.tell("see arguments", task_id, "done")
@@ -124,7 +125,7 @@ async def _arguments(asked: Asked) -> Data:
             {"name": name, "text": text}
             for name, text in shown.call(record.spec.target, record.args, record.kwargs)
         ],
-        "result": shown.value(record.result) if record.finished_at else None,
+        "result": shown.value(record.result) if record.status is TaskStatus.COMPLETED else None,
     }
 
 
@@ -132,7 +133,7 @@ async def _preview(asked: Asked) -> Data:
     """How many tasks a filter means at this moment. What is submitted later is not among them."""
     engine = asked.dashboard.engine
     which = queries.filter_of(asked.req)
-    counted = await asyncio.to_thread(actions.preview, engine, which)
+    counted = await aside(actions.preview, engine, which)
     return {"number": counted.number, "is_all": counted.is_all, "until": engine.clock.wall()}
 
 
@@ -143,10 +144,10 @@ def _act(action: str) -> Endpoint:
     async def answer(asked: Asked) -> Data:
         task_id = asked.task_id
         asked.body()
-        made = await asyncio.to_thread(actions.one_of(action), asked.dashboard.engine, task_id)
+        made = await aside(actions.one_of(action), asked.dashboard.engine, task_id)
         asked.tell(action, task_id, "refused" if made is None else "done")
         if made is None:
-            known = await asyncio.to_thread(asked.dashboard.engine.store.get, task_id)
+            known = await aside(asked.dashboard.engine.store.get, task_id)
             if known is None:
                 raise NotFound("There is no such task, or it is no longer kept.")
             raise Conflict(_CANNOT[action].format(status=known.status.value))
@@ -181,10 +182,10 @@ async def _bulk(asked: Asked) -> Data:
         which = queries.make_filter(sent.get("filter"))
         if which.until is None:
             raise BadRequest("A filter for many tasks needs until, the moment of its preview.")
-        found = await asyncio.to_thread(engine.store.ids, which, after, actions.AT_ONCE)
+        found = await aside(engine.store.ids, which, after, actions.AT_ONCE)
         task_ids, after = found.ids, found.after
         target = str(which)
-    done = await asyncio.to_thread(actions.each, engine, action, task_ids)
+    done = await aside(actions.each, engine, action, task_ids)
     asked.tell(f"{action} many", target, "done", done)
     return {"done": done, "seen": len(task_ids), "after": after}
 
@@ -194,7 +195,7 @@ async def _set_queue(asked: Asked) -> Data:
     name = sent.pop("queue", None)
     if not isinstance(name, str):
         raise BadRequest("Say which queue.")
-    await asyncio.to_thread(actions.set_queue, asked.dashboard.engine, name, sent)
+    await aside(actions.set_queue, asked.dashboard.engine, name, sent)
     asked.tell("set queue", f"{name}: {sent}", "done")
     return {}
 

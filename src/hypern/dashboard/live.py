@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypern.dashboard.aside import aside
 from hypern.errors import HTTPException, InvalidOption, NotFound, QueueUnavailable, ServiceUnavailable
 from hypern.http.jsons import encode_json
 from hypern.http.sse import SSEEvent
@@ -128,7 +129,7 @@ class Live:
 
     async def _turn(self, watched: list[_Watched]) -> None:
         try:
-            said = await asyncio.to_thread(self._read, watched)
+            said = await aside(self._read, watched)
         except Exception as error:
             for one in watched:
                 one.say("trouble", encode_json({"message": _words(error)}))

@@ -156,6 +156,9 @@ function step(by) {
 
 // -- start -------------------------------------------------------------------------------------------
 
+// Who is signed in already needs no token: it does not stay in the address.
+if (location.hash.startsWith("#token=")) history.replaceState(null, "", location.pathname + location.search);
+
 const root = document.getElementById("page");
 get("session").then(
   (session) => { root.textContent = ""; render(html`<${Page} session=${session} />`, root); },

@@ -95,10 +95,20 @@ export function useLive(query) {
       else if (!source) open();
     }
 
+    // Left for another page, this one may be kept for the way back; its stream is not.
+    const left = () => {
+      clearTimeout(timer);
+      close();
+    };
+
     open();
     document.addEventListener("visibilitychange", visible);
+    addEventListener("pagehide", left);
+    addEventListener("pageshow", visible);
     return () => {
       document.removeEventListener("visibilitychange", visible);
+      removeEventListener("pagehide", left);
+      removeEventListener("pageshow", visible);
       clearTimeout(timer);
       close();
     };

@@ -30,7 +30,7 @@ export function Task({ live, id }) {
       </div>
       <div class="stack">
         <${Card} title="Details" id="details"><div class="inside"><${Facts} task=${view} /></div><//>
-        <${Arguments} key=${`${view.id}${view.finished}`} task=${view} />
+        <${Arguments} task=${view} />
       </div>
     </div>`;
 }
@@ -141,8 +141,9 @@ function Arguments({ task }) {
   const session = useSession();
   const [doing, run] = useDoing();
   const [shown, setShown] = useState(null);
-  useEffect(() => setShown(null), [task.id]);
   const show = async () => setShown(await run(() => get(`tasks/${encodeURIComponent(task.id)}/arguments`)));
+  // Its end brings a result.
+  useEffect(() => { if (shown) show(); }, [task.finished]);
   return html`<${Card} title="Arguments and result" id="arguments" aside=${shown && html`<button class="button quiet" onClick=${() => setShown(null)}>Hide</button>`}>
     <div class="inside">
       ${!session.arguments && html`<p class="muted">Hidden. Your sign-in does not include the permission to see them.</p>`}
