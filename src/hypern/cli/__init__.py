@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hypern.cli import doctor, queues, routes, serving, store, tasks, top
+from hypern.cli import dashboard, doctor, queues, routes, serving, store, tasks, top
 from hypern.cli.output import finish, safe_lines, tell
 from hypern.errors import ConfigurationError, HypernError, InvalidOption
 
@@ -20,7 +20,7 @@ _INTERRUPTED, _UNREAD = 130, 141
 
 # In the order in which `hypern --help` names them. Each has `add`, which adds its arguments, and with them
 # what to `do`: called with what was given, it returns the exit status, None for 0.
-_COMMANDS = (serving, tasks, queues, top, routes, doctor, store)
+_COMMANDS = (serving, tasks, queues, top, dashboard, routes, doctor, store)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,9 +35,13 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("url", nargs="?", metavar="URL", help=STORE)
     add_store(command)
-    command.add_argument("--port", type=int, default=_PORT, help="port to listen on (%(default)s); 0: a free one")
-    command.add_argument("--look-only", action="store_true", help="change nothing: no retry, cancel, pause, …")
-    command.add_argument("--args", action="store_true", help="arguments and results can be shown, without secrets")
+    command.add_argument(
+        "--port", type=int, default=_PORT, help="port to listen on (%(default)s); 0: a free one"
+    )
+    command.add_argument("--look-only", action="store_true", help="change nothing: no retry, no cancel, …")
+    command.add_argument(
+        "--args", action="store_true", help="arguments and results can be shown, but no secrets"
+    )
     command.set_defaults(do=dashboard)
 
 
@@ -56,7 +60,7 @@ def dashboard(given: argparse.Namespace) -> None:
 
         def announce(address: str) -> None:
             say(f"The tasks of {without_password(url)}: {address}/#token={token}")
-            say("The address opens the page once; the browser then stays signed in for 8 hours. Ctrl-C ends it.")
+            say("That opens the page once; the browser then stays signed in for 8 hours. Ctrl-C ends it.")
 
         app.serve(given.port, announce)
 
@@ -111,6 +115,7 @@ def _read(path: Path) -> bytes:
         key = file.read()
     if state.st_uid != os.getuid() or stat.S_IMODE(state.st_mode) & 0o077 or len(key) != _KEY_BYTES:
         raise ConfigurationError(
-            f"{path} is not a key that only you can read: delete it, and it is made anew. Sessions end with it."
+            f"{path} is not a key that only you can read: delete it, and it is made anew. Sessions "
+            "end with it."
         )
     return key
