@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.tasks.conftest import Helped
 
@@ -18,6 +20,7 @@ from hypern.config import Settings
 from hypern.errors import ConfigurationError, StoreUnusable
 from hypern.records import Backoff
 from hypern.stores.copying import PAGE, check_urls, copy_waiting
+from hypern.stores.durable.carried import Carried
 from hypern.tasks.anywhere import submit_many_to, submit_to
 from hypern.tasks.queues import limit_queue_of, pause_queue_of
 
@@ -83,14 +86,14 @@ def pending(engine: Helped) -> dict[str, tuple[object, ...]]:
         record.id: (
             record.name, record.args, record.kwargs, record.rules, record.lane, record.unique_key,
             record.submitted_at, record.due is None, record.expires_at is None, record.attempt, record.error,
-            [(attempt.number, attempt.error) for attempt in record.history],
+            [(attempt.number, attempt.error) for attempt in record.history], record.origin,
         )
         for record in engine.store.find({TaskStatus.PENDING})
     }  # fmt: skip
 
 
 def fill(engine: Helped) -> None:
-    """Tasks of all kinds, that wait."""
+    """Tasks of all kinds, that wait; one repeats another."""
     submit_to(engine, note, ("plain",), None, {"task_id": "plain"})
     submit_to(engine, note, (), {"word": "of a queue"}, {"queue": "mail", "priority": 7, "task_id": "queued"})
     submit_to(engine, note, ("late",), None, {"delay_seconds": 3600, "task_id": "late"})
@@ -270,6 +273,36 @@ def test_killed_at_the_worst_moment(
     assert pending(engine_on(pair.target)) == (before if arrived else {})
     assert pair.copy(remove=True) == ((0, 6, 6) if arrived else (6, 0, 6))
     assert (pending(source), pending(engine_on(pair.target))) == ({}, before)
+
+
+# What tasks that wait have not, have otherwise in the other store, or give up by being copied: their turn of
+# a rate, a request to cancel that came too late, the progress of a former attempt.
+NOT_CARRIED = {
+    "state", "finished_at", "gone_at", "owner", "result", "result_omitted", "reason",
+    "mark", "priority", "ttl", "place", "cancel_requested", "progress",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_no_column_is_forgotten(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> None:
+    """Each column of a task is carried over, or known not to be."""
+    if kind == "sqlite":
+        assert main(["store", "migrate", f"sqlite:///{tmp_path}/tasks.db"]) == 0
+        connection = sqlite3.connect(tmp_path / "tasks.db")
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(hypern_tasks)")}
+        connection.close()
+    else:
+        url = request.getfixturevalue("postgres_url")
+        assert main(["store", "migrate", url]) == 0
+        with psycopg.connect(url) as server:
+            columns = {
+                name
+                for (name,) in server.execute(
+                    "SELECT column_name FROM information_schema.columns "
+                    "WHERE table_schema = 'hypern' AND table_name = 'tasks'"
+                )
+            }
+    assert columns - NOT_CARRIED == set(Carried.__struct_fields__) - {"is_delayed", "attempts"}
 
 
 def test_what_cannot_be_copied(tmp_path: Path) -> None:

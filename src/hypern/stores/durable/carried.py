@@ -13,7 +13,8 @@ class Carried(msgspec.Struct, frozen=True):
     epoch.
 
     `seq`: its number in the store that it comes from. `is_delayed`: `due` is still to come. `rank`: where it
-    stands among those that wait. `attempts`: number, started, finished, error and traceback of each.
+    stands among those that wait. `origin`: the task that it repeats. `attempts`: number, started, finished,
+    error and traceback of each.
     """
 
     seq: int
@@ -37,6 +38,7 @@ class Carried(msgspec.Struct, frozen=True):
     lost: int
     error: str | None
     traceback: str | None
+    origin: str | None
     attempts: tuple[tuple[Any, ...], ...] = ()
 
 

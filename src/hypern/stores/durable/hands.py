@@ -283,6 +283,13 @@ class Hands:
     def are_busy(self) -> bool:
         return self.has_claims() or bool(self._ending)
 
+    def are_empty(self) -> bool:
+        """Nothing is in hand, and nothing is being taken: what has been claimed and is not here yet is found
+        neither among the tasks that wait nor among those that run here."""
+        reserves = (self._thread, self._loop)
+        is_taking = any(reserve.asked or reserve.filling.locked() for reserve in reserves)
+        return not is_taking and not self.are_busy()
+
     # -- give back ---------------------------------------------------------------------------------
 
     def let_go(self) -> None:

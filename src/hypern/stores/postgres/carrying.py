@@ -22,7 +22,7 @@ from hypern.stores.postgres.trouble import unavailable, unusable
 
 _COLUMNS = (
     "seq, id, state = 1, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, "
-    "submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback"
+    "submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback, origin"
 )
 _HAS_TABLES = "SELECT to_regclass(%b) IS NOT NULL"
 _READ = f"SELECT {_COLUMNS} FROM {{s}}.tasks WHERE seq > %b AND state < 2 ORDER BY seq LIMIT %b"
@@ -35,9 +35,9 @@ _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _ADD = """
 INSERT INTO {s}.tasks (
     id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at,
-    ready_at, started_at, attempt, fence, lost, error, traceback, priority, ttl
+    ready_at, started_at, attempt, fence, lost, error, traceback, origin, priority, ttl
 ) VALUES (%s) ON CONFLICT DO NOTHING RETURNING seq
-""".replace("%s", ", ".join(["%b"] * 22))
+""".replace("%s", ", ".join(["%b"] * 23))
 _ADD_ATTEMPT = """
 INSERT INTO {s}.attempts (task, number, started_at, finished_at, error, traceback)
 VALUES (%b::bigint, %b::int, %b::float8, %b::float8, %b, %b)
@@ -184,5 +184,5 @@ def _parameters(task: Carried) -> tuple[Any, ...]:
         task.id, SCHEDULED if task.is_delayed else READY, task.lane, task.queue, task.rank, task.name,
         task.func, task.rules, task.call, task.due, task.expires_at, task.unique_key, task.submitted_at,
         task.ready_at, task.started_at, task.attempt, task.fence, task.lost, task.error, task.traceback,
-        rules.priority, rules.result_ttl,
+        task.origin, rules.priority, rules.result_ttl,
     )  # fmt: skip

@@ -190,7 +190,7 @@ class PostgresStore(Seeing):
         return self._database.read(lambda link: looking.count(link, self._database))
 
     def idle(self, steady: float) -> bool:
-        if self._hands.are_busy() or self._writer.has_waiting():
+        if not self._hands.are_empty() or self._writer.has_waiting():
             return False
         passed = self._times.passed(steady)
 
@@ -199,7 +199,8 @@ class PostgresStore(Seeing):
                 return False
             return not any(looking.finds_ready(link, self._database, self._hands, lane) for lane in Lane)
 
-        return self._database.read(work)
+        # And once more: what was taken meanwhile was not found.
+        return self._database.read(work) and self._hands.are_empty()
 
     def queues(self) -> list[QueueState]:
         return self._database.read(lambda link: looking.queues(link, self._database))

@@ -19,7 +19,7 @@ from hypern.stores.sqlite.database import PATIENCE, Database
 
 _COLUMNS = (
     "seq, id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at, "
-    "ready_at, started_at, attempt, fence, lost, error, traceback"
+    "ready_at, started_at, attempt, fence, lost, error, traceback, origin"
 )
 # Each state has an index of its own; by number, they would have to be sorted.
 _WAITING = f"SELECT {_COLUMNS} FROM hypern_tasks WHERE seq > ? AND state < 2 ORDER BY seq LIMIT ?"
@@ -30,8 +30,8 @@ ORDER BY rowid
 _ADD = """
 INSERT INTO hypern_tasks (
     id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at,
-    ready_at, started_at, attempt, fence, lost, error, traceback
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+    ready_at, started_at, attempt, fence, lost, error, traceback, origin
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
 """
 _ADD_ATTEMPT = """
 INSERT INTO hypern_attempts (task, number, started_at, finished_at, error, traceback)
@@ -122,12 +122,12 @@ class SQLiteCarrier:
 
     def _carried(self, row: tuple[Any, ...], attempts: tuple[tuple[Any, ...], ...]) -> Carried:
         (seq, task_id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key,
-         submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback) = row  # fmt: skip
+         submitted_at, ready_at, *rest) = row  # fmt: skip
         return Carried(
             seq, task_id, state == SCHEDULED, lane, queue, rank + self._offset, name, func, rules, call,
             None if due is None else due + self._offset,
             None if expires_at is None else expires_at + self._offset,
-            unique_key, submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback, attempts,
+            unique_key, submitted_at, ready_at, *(*rest, attempts),
         )  # fmt: skip
 
     def _add(self, task: Carried) -> bool:
@@ -144,7 +144,7 @@ class SQLiteCarrier:
                 None if task.due is None else task.due - self._offset,
                 None if task.expires_at is None else task.expires_at - self._offset,
                 task.unique_key, task.submitted_at, task.ready_at, task.started_at, task.attempt, task.fence,
-                task.lost, task.error, task.traceback,
+                task.lost, task.error, task.traceback, task.origin,
             ),
         )  # fmt: skip
         if not added.rowcount:

@@ -229,12 +229,15 @@ class SQLiteStore(Seeing):
             return looking.count(connection)
 
     def idle(self, steady: float) -> bool:
-        if self._hands.are_busy() or self._writer.has_waiting():
+        if not self._hands.are_empty() or self._writer.has_waiting():
             return False
         with self._readers.reading() as connection:
             if connection.execute(sql.IS_DUE, (steady,)).fetchone() is not None:
                 return False
-            return not any(looking.finds_ready(connection, self._hands, lane) for lane in Lane)
+            if any(looking.finds_ready(connection, self._hands, lane) for lane in Lane):
+                return False
+        # And once more: what was taken meanwhile was not found.
+        return self._hands.are_empty()
 
     def queues(self) -> list[QueueState]:
         with self._readers.reading() as connection:
