@@ -42,12 +42,15 @@ def claim_some(
         else:
             rows = transaction.execute(sql.FIRST_READY, (lane, queue, limit))
         found.extend((rank, seq) for seq, rank in rows)
-    claimed: list[Row] = []
-    for _, seq in heapq.nsmallest(wanted, found):
-        row = transaction.execute(sql.CLAIM, (owner, wall, seq)).fetchone()
-        if row is not None:
-            transaction.moved(row[17], READY, RUNNING)
-            claimed.append(row)
+    firsts = [seq for _, seq in heapq.nsmallest(wanted, found)]
+    if not firsts:
+        return []
+    claimed: list[Row] = transaction.execute(sql.CLAIM, (owner, wall, json.dumps(firsts))).fetchall()
+    for row in claimed:
+        transaction.moved(row[17], READY, RUNNING)
+    # They come in any order.
+    places = {seq: place for place, seq in enumerate(firsts)}
+    claimed.sort(key=lambda row: places[row[0]])
     return claimed
 
 

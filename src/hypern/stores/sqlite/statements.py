@@ -164,7 +164,7 @@ _COLUMNS = """
 """
 CLAIM = f"""
 UPDATE hypern_tasks SET state = 2, owner = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
-WHERE seq = ? AND state = 0 RETURNING {_COLUMNS}
+WHERE seq IN (SELECT value FROM json_each(?)) AND state = 0 RETURNING {_COLUMNS}
 """
 IS_READY = "SELECT 1 FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? LIMIT 1"
 IS_KNOWN_READY = """
