@@ -51,13 +51,17 @@ class Database:
         self._readers = threading.BoundedSemaphore(_READERS)
         self._away_at = -_STILL_AWAY
         self._is_closed = False
+        # Whether each connection is a session of its own, so that what it locks stays locked.
+        self.has_locks = False
         try:
             link = self._open("check")
         except psycopg.Error as error:
             raise unusable(address, error) from error
         try:
+            self.has_locks = self._has_sessions(link)
+            if self.has_locks:
+                link.own_session()
             self.identity = schema.prepare(link, address)
-            self.has_locks = self._tries_locks(link)
             self.has_limits = bool((link.row(self.sql.HAS_LIMITS) or (False,))[0])
             for _ in range(3):
                 self.look_at_clock(link)
@@ -94,6 +98,8 @@ class Database:
     def _open(self, name: str) -> Link:
         link = connect(self.address, name)
         self.links.add(link)
+        if self.has_locks:
+            link.own_session()
         return link
 
     def look_at_clock(self, link: Link) -> None:
@@ -103,23 +109,28 @@ class Database:
         if row is not None:
             self.times.learn(before, row[0], self.clock.steady())
 
-    def _tries_locks(self, link: Link) -> bool:
-        """Whether a lock that one session holds is held against another: not behind a pool that lends its
-        sessions out for a transaction each."""
+    def _has_sessions(self, link: Link) -> bool:
+        """Not so behind a pool that lends its sessions out for a transaction each, nor where a lock that one
+        session holds is not held against another."""
         number = random.randrange(2**31)
+        other = self._open("check")
         try:
-            other = self._open("check")
-        except psycopg.Error:
-            return True
-        try:
+            asked = "SELECT pg_backend_pid()"
+            mine = link.row(asked)
+            idle = other.row(asked)
+            with other.together():
+                busy = other.row(asked)
+                again = link.row(asked)
             first = link.row(self.sql.TRY_LOCK, (self.locks, number))
             second = other.row(self.sql.TRY_LOCK, (self.locks, number))
             link.rows("SELECT pg_advisory_unlock(%b, %b)", (self.locks, number))
         except psycopg.DatabaseError:
+            if link.closed or other.closed:
+                raise
             return False
         finally:
             self.links.close(other)
-        return (first, second) == ((True,), (False,))
+        return mine == again and idle == busy and mine != idle and (first, second) == ((True,), (False,))
 
     # -- reading -----------------------------------------------------------------------------------
 

@@ -33,9 +33,11 @@ _SETTINGS = (
 
 
 class Link(psycopg.Connection[tuple[Any, ...]]):
-    """Used by one thread at a time. `patience`: seconds that one answer of the server may take."""
+    """Used by one thread at a time. `patience`: seconds that one answer of the server may take.
+    `has_session`: what is prepared and set stays with it, and is nobody else's (`own_session`)."""
 
     patience = 5.0
+    has_session = False
     _poll: select.poll | None = None
     _cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
 
@@ -65,12 +67,12 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             raise
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Execute a prepared statement: its rows, none where it gives none."""
+        """Execute a statement: its rows, none where it gives none."""
         cursor = self._cursor
         if cursor is None:
             # To make one takes half as long as a short statement.
             cursor = self._cursor = self.cursor(binary=True)
-        cursor.execute(cast(Any, statement), parameters, prepare=True)
+        cursor.execute(cast(Any, statement), parameters, prepare=self.has_session)
         return cursor.fetchall() if cursor.description else []
 
     def row(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
@@ -85,7 +87,7 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         with self.pipeline():
             for statement, parameters in statements:
                 cursors.append(self.cursor(binary=True))
-                cursors[-1].execute(cast(Any, statement), parameters, prepare=True)
+                cursors[-1].execute(cast(Any, statement), parameters, prepare=self.has_session)
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     @contextlib.contextmanager
@@ -101,6 +103,22 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
                 self.close()
             raise
         self.rows("COMMIT")
+
+    def own_session(self) -> None:
+        """From now on prepare statements, and set what suits them: this session is not lent to others."""
+        settings = (*_SETTINGS, ("statement_timeout", f"{round(self.patience * 1000)}ms"))
+        all_at_once = "SELECT " + ", ".join(
+            f"set_config('{key}', '{value}', false)" for key, value in settings
+        )
+        try:
+            self.rows(all_at_once)
+        except psycopg.Error:
+            if self.closed:
+                raise
+            for key, value in settings:
+                with contextlib.suppress(psycopg.DatabaseError):
+                    self.rows("SELECT set_config(%b, %b, false)", (key, value))
+        self.has_session = True
 
     def leave_to_the_parent(self) -> None:
         """In a forked child: let go of the socket without a word to the server. While the child had it open,
@@ -126,27 +144,9 @@ def connect(address: Address, name: str) -> Link:
         "gssencmode": "disable",
         **conninfo_to_dict(address.url),
     }
-    link = Link.connect(**wanted, autocommit=True, prepare_threshold=0)
+    link = Link.connect(**wanted, autocommit=True, prepare_threshold=None)
     link.patience = address.patience
-    try:
-        _set_up(link, address)
-    except BaseException:
-        link.close()
-        raise
     return link
-
-
-def _set_up(link: Link, address: Address) -> None:
-    settings = (*_SETTINGS, ("statement_timeout", f"{round(address.patience * 1000)}ms"))
-    all_at_once = "SELECT " + ", ".join(f"set_config('{key}', '{value}', false)" for key, value in settings)
-    try:
-        link.execute(cast(Any, all_at_once), prepare=False)
-    except psycopg.Error:
-        if link.closed:
-            raise
-        for key, value in settings:
-            with contextlib.suppress(psycopg.DatabaseError):
-                link.execute("SELECT set_config(%s, %s, false)", (key, value), prepare=False)
 
 
 _EVENTS = {

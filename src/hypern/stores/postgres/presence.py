@@ -150,7 +150,8 @@ class Presence:
             self._database.links.close(self._link)
             link = self._database.connect("worker", 0.0)
             self._link = link
-            link.rows(self._database.sql.LISTEN)
+            if self._database.has_locks:
+                link.rows(self._database.sql.LISTEN)
             if self._id is not None and self._database.has_locks:
                 self._hold_again(link)
         return self._link

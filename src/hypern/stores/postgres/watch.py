@@ -128,6 +128,10 @@ class Watch:
         """Nothing is in hand: say so after a moment, and wait for the server's word."""
         if self._quiet_since is None:
             self._quiet_since = steady
+        if not self._database.has_locks:
+            # Behind a pool nobody can be told.
+            self._tell_ready(link)
+            return steady + _LISTEN
         if self._is_asleep or self._presence.id is None:
             self._heed(link, self._hears(link, _LISTEN), steady)
             return steady
