@@ -116,7 +116,8 @@ def test_a_stopped_worker_keeps_nobody_from_looking_after_the_dead(
     leads = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 0"
     until(lambda: tables.ask(leads) != [], "it leads")
     killed = puppet("killed", postgres_url, task_workers=1)
-    killed.submit("held", "slow", 0.0, 1.0)
+    # Long enough for the third one to be there before it ends.
+    killed.submit("held", "slow", 0.0, 5.0)
     effects.wait("held")
     first.signal(signal.SIGSTOP)
     third = puppet("third", postgres_url, task_workers=1)

@@ -37,7 +37,7 @@ _PEEP_EVERY = 0.005
 # Who is woken so often within a second has no sleep, and says so: to wake somebody is dear.
 _RESTLESS = 200
 # Who does not lead looks after the dead so often (seconds).
-_CARE_EVERY = 1.0
+_CARE_EVERY = 0.5
 # After trouble it is looked again so soon, and each time a little later.
 _ASKED = "asked"
 _AGAIN, _LONGEST_AGAIN = 0.2, 1.0
