@@ -36,6 +36,11 @@ class TaskStatus(enum.StrEnum):
         return self.value
 
 
+# What of a submitter's surroundings goes along with a task, and how long each of it may be: the names under
+# which W3C Trace Context passes a trace on, and the id of the request.
+TRAIL = ("traceparent", "tracestate", "request_id")
+LONGEST_IN_TRAIL = 512
+
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED})
 
 # From each state, the states that may follow. Every store holds to this table.
@@ -140,7 +145,7 @@ class TaskRecord(msgspec.Struct, eq=False):
     a worker. Times without a zone are wall-clock seconds, 0.0 while they have not happened.
     `attempt`: how often it was started; `fence`: how often it was claimed, which is what an ending is
     checked against; `lost`: how many of its workers died. `reason`: why it was cancelled. `origin`: the id of
-    the ended task that this one repeats.
+    the ended task that this one repeats. `trail`: what leads back to who submitted it, some of `TRAIL`.
     """
 
     id: str
@@ -168,6 +173,7 @@ class TaskRecord(msgspec.Struct, eq=False):
     cancel_requested: bool = False
     history: tuple[Attempt, ...] = ()
     origin: str | None = None
+    trail: dict[str, str] | None = None
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from tests.codec.comparing import shape
 from tests.codec.samples import Box, Colour, Row
 from tests.codec.test_values import ANY
 
-from hypern.codec.calls import dump_call, load_call
+from hypern.codec.calls import dump_call, load_call, load_call_and_trail
 from hypern.codec.plain import MAX_DEPTH
 from hypern.errors import CorruptData, NotSerializable, TaskTooLarge
 
@@ -77,9 +77,36 @@ def test_an_argument_may_be_as_deep_as_a_result() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{}", b"[{},[]]", b"[[],[]]", b'[[],{"a":1},2]', b'{"$":1}', b"1"]
+    "data",
+    [b"", b"[]", b"{}", b"[{},[]]", b"[[],[]]", b'[[],{"a":1},2]', b"[[],{},{},{}]", b'{"$":1}', b"1"],
 )
 def test_what_is_no_call_is_refused(data: bytes) -> None:
     """Values that are no arguments are damaged data."""
     with pytest.raises(CorruptData):
         load_call(data)
+
+
+@pytest.mark.parametrize(("args", "kwargs"), CALLS)
+def test_a_trail_comes_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """It changes nothing of the arguments, and does not count among their bytes."""
+    trail = {"traceparent": "00-1-2-01", "request_id": "r"}
+    data = dump_call(args, kwargs, trail=trail)
+    assert shape(load_call_and_trail(data)) == shape((args, kwargs, trail))
+    assert shape(load_call(data)) == shape((args, kwargs))
+    assert dump_call(("x" * 990,), {}, 1000, trail)
+
+
+@pytest.mark.parametrize(
+    ("found", "trail"),
+    [
+        (b"{}", None),
+        (b'{"traceparent":1,"request_id":null}', None),
+        (b'{"traceparent":"","baggage":"secret","request_id":["r"]}', None),
+        (b'{"request_id":"' + b"r" * 513 + b'"}', None),
+        ('{"request_id":"\u00e9"}'.encode(), None),
+        (b'{"traceparent":"00-1-2-01","baggage":"secret"}', {"traceparent": "00-1-2-01"}),
+    ],
+)
+def test_only_what_may_be_in_a_trail_is_taken(found: bytes, trail: dict[str, str] | None) -> None:
+    """Whatever else stands there is left out, and harms neither the task nor its arguments."""
+    assert load_call_and_trail(b"[[1],{}," + found + b"]") == ((1,), {}, trail)

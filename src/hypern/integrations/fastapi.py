@@ -19,7 +19,7 @@ from hypern.errors import InvalidTask
 from hypern.records import TaskRecord
 from hypern.tasks.anywhere import call_of
 from hypern.tasks.engine import Engine
-from hypern.tasks.submit import new_record
+from hypern.tasks.submit import hand_over_all, new_record
 
 
 class RequestTasks:
@@ -51,9 +51,9 @@ class RequestTasks:
         added, self._records = self._records, {}
         for engine, records in added.items():
             if engine.store.shared:
-                await asyncio.to_thread(engine.accept_many, records)
+                await asyncio.to_thread(hand_over_all, engine, records)
             else:
-                engine.accept_many(records)
+                hand_over_all(engine, records)
 
 
 async def _tasks_of_the_request() -> AsyncIterator[RequestTasks]:

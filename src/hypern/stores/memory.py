@@ -315,7 +315,7 @@ class MemoryStore(MemoryState, Store):
             return None
         record = TaskRecord(
             new_id, former.spec, former.args, former.kwargs, wall, None, None, wall,
-            unique_key=former.unique_key, origin=task_id,
+            unique_key=former.unique_key, origin=task_id, trail=former.trail,
         )  # fmt: skip
         if former.spec.rules.expires is not None:
             record.expires_at = steady + former.spec.rules.expires

@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from hypern.callables import is_async
-from hypern.codec.calls import load_call
+from hypern.codec.calls import load_call_and_trail
 from hypern.codec.naming import find_function
 from hypern.codec.values import dumps
 from hypern.errors import NotSerializable, TaskTooLarge
@@ -26,9 +26,11 @@ from hypern.eventloop import new_event_loop
 from hypern.records import Cancelled, Completed, Failed, Lane, Outcome, Progress, Rules, TaskRecord, TaskSpec
 from hypern.stores.base import Store
 from hypern.tasks.channel import LIMIT, Begun, Channel, Ended, Order, Reached, Run, Stop, become_child
+from hypern.tasks.companions import NOBODY, Companions, Follower
 from hypern.tasks.declare import Task
 from hypern.tasks.failure import failure
 from hypern.tasks.run import run_coroutine, run_plain
+from hypern.tasks.runtime import current_engine, known_engine
 
 _NOBODY_LEFT = 1
 
@@ -116,22 +118,26 @@ class Child:
         self._reporter.run_on = record
         self._channel.send(Begun())
         store = cast(Store, self._reporter)
-        outcome = self._run_loop(record, store) if is_async(record.spec.target) else run_plain(record, store)
+        companions = _companions(record)
+        if is_async(record.spec.target):
+            outcome = self._run_loop(record, store, companions)
+        else:
+            outcome = run_plain(record, store, companions)
         self._reporter.run_on = None
         with self._lock:
             self._record = self._interrupt = None
         return _ended(outcome)
 
-    def _run_loop(self, record: TaskRecord, store: Store) -> Outcome:
+    def _run_loop(self, record: TaskRecord, store: Store, companions: Companions) -> Outcome:
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                return runner.run(self._await(record, store))
+                return runner.run(self._await(record, store, companions))
         except BaseException as exception:  # from what the coroutine left behind on its loop
             return failure(exception)
 
-    async def _await(self, record: TaskRecord, store: Store) -> Outcome:
+    async def _await(self, record: TaskRecord, store: Store, companions: Companions) -> Outcome:
         loop = asyncio.get_running_loop()
-        task = loop.create_task(run_coroutine(record, store))
+        task = loop.create_task(run_coroutine(record, store, companions))
 
         def interrupt() -> None:
             # In the next turn: cancelled before its first step, a coroutine could never say how it ended.
@@ -156,9 +162,22 @@ class Child:
 def _record(run: Run) -> TaskRecord:
     found = find_function(run.path)
     target = found.func if isinstance(found, Task) else found
-    args, kwargs = load_call(run.call)
+    args, kwargs, trail = load_call_and_trail(run.call)
     spec = TaskSpec.of(run.name, found, target, Lane.THREAD, Rules())
-    return TaskRecord(run.task_id, spec, args, kwargs, 0.0, None, None, 0.0, attempt=run.attempt)
+    return TaskRecord(run.task_id, spec, args, kwargs, 0.0, None, None, 0.0, attempt=run.attempt, trail=trail)
+
+
+def _companions(record: TaskRecord) -> Companions:
+    """Of the engine that the task belongs to, if its module has made one here: they follow it."""
+    task = record.spec.func
+    engine = known_engine()
+    if isinstance(task, Task) and task.engine is not current_engine:
+        engine = task.engine()
+    if engine is None or not engine.companions.members:
+        return NOBODY
+    companions = Companions()
+    companions.add(Follower(engine.companions))
+    return companions
 
 
 def _ended(outcome: Outcome) -> Ended:

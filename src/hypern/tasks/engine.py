@@ -20,6 +20,7 @@ from hypern.tasks import process, ticking
 from hypern.tasks.accepting import Accepting, why_final
 from hypern.tasks.changes import Changes
 from hypern.tasks.channel import is_child
+from hypern.tasks.companions import Companions
 from hypern.tasks.logs import TaskLog
 from hypern.tasks.unfinished import name_abandoned, name_given_back
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
@@ -46,6 +47,7 @@ class Engine(Accepting):
         self.settings = settings
         self.clock: Clock = SystemClock() if clock is None else clock
         self.events = Events()
+        self.companions = Companions()
         self._machine = SystemClock()
         self._reset()
         process.look_after(self)
@@ -62,7 +64,9 @@ class Engine(Accepting):
         self._final = process.is_ending() or (is_child() and not self.store.shared)
         self.store.attach(self)
         self.changes = Changes(self.store)
-        self._work = Work(self.store, self.clock, self.events, self._on_settled, self._on_delayed)
+        self._work = Work(
+            self.store, self.clock, self.events, self._on_settled, self._on_delayed, self.companions
+        )
         self._threads: ThreadLane
         self._loop: LoopLane
         self._loops: list[Loop] = []

@@ -44,10 +44,26 @@ def log_failure(record: TaskRecord, attempt: int, ending: Failed | Again) -> Non
             if ending.counts:
                 logger.warning(
                     "task %s %s failed at attempt %d and will be tried again: %s",
-                    record.name, record.id, attempt, ending.error,
+                    record.name, record.id, attempt, ending.error, extra=_fields(record, attempt, "retried"),
                 )  # fmt: skip
         else:
-            logger.error("task %s %s failed\n%s", record.name, record.id, ending.traceback or ending.error)
+            logger.error(
+                "task %s %s failed\n%s", record.name, record.id, ending.traceback or ending.error,
+                extra=_fields(record, attempt, "failed"),
+            )  # fmt: skip
     except BaseException:
         # logging reports its own handlers' errors on stderr; there is nobody else left to tell.
         return
+
+
+def _fields(record: TaskRecord, attempt: int, outcome: str) -> dict[str, object]:
+    """What a line about an attempt that has ended carries for formatters and filters."""
+    found: dict[str, object] = {
+        "task_id": record.id,
+        "task_name": record.name,
+        "attempt": attempt,
+        "task_outcome": outcome,
+    }
+    if record.trail is not None and "request_id" in record.trail:
+        found["request_id"] = record.trail["request_id"]
+    return found

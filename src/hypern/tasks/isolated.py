@@ -69,14 +69,17 @@ class Isolated:
         self._attempts: dict[str, _Attempt] = {}
         self._stopped = False
 
-    def run(self, record: TaskRecord, set_deadline: SetDeadline) -> Outcome | Final | None:
+    def run(
+        self, record: TaskRecord, set_deadline: SetDeadline, trail: dict[str, str] | None = None
+    ) -> Outcome | Final | None:
         """Run a claimed task in a process. `set_deadline(kill)` is called when its function is called.
+        `trail`: what leads there from here.
 
         None: it was killed because the engine stops, and the store gives such tasks to other processes.
         """
         try:
             path = function_path(record.spec.func)
-            call = dump_call(record.args, record.kwargs, LIMIT)
+            call = dump_call(record.args, record.kwargs, LIMIT, trail)
         except TaskError as error:  # they have been changed since they were submitted
             return failure(error)
         while True:

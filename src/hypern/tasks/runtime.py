@@ -73,6 +73,11 @@ def current_engine() -> Engine:
     return _current if _current is not None else _make_default()
 
 
+def known_engine() -> Engine | None:
+    """The same, if there is one already."""
+    return _current
+
+
 def use_engine(engine: Engine | None) -> Engine | None:
     """Make `engine` the one that the module-level functions use. The one they used before."""
     global _current

@@ -25,6 +25,13 @@ def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: 
     Raises InvalidTask (the arguments do not fit), QueueFull, EngineStopped; nothing is queued then.
     """
     record = new_record(engine, task, args, kwargs)
+    if engine.companions.members:
+        with engine.companions.submitting([record]):
+            return _hand_over(engine, task, record)
+    return _hand_over(engine, task, record)
+
+
+def _hand_over(engine: Engine, task: Task[..., Any], record: TaskRecord) -> str:
     if task.options.connection is not None:
         return engine.accept_within(record, task.options.connection)
     return engine.accept(record)
@@ -35,6 +42,13 @@ async def submit_async(
 ) -> str:
     """As `submit`, without holding up the event loop for a disk."""
     record = new_record(engine, task, args, kwargs)
+    if engine.companions.members:
+        with engine.companions.submitting([record]):
+            return await _hand_over_async(engine, task, record)
+    return await _hand_over_async(engine, task, record)
+
+
+async def _hand_over_async(engine: Engine, task: Task[..., Any], record: TaskRecord) -> str:
     if task.options.connection is not None:
         return await engine.accept_within_async(record, task.options.connection)
     return await engine.accept_async(record)
@@ -48,7 +62,15 @@ def submit_all(
     if any(task.options.connection is not None for task, _, _ in calls):
         # All or none, as their transaction has it.
         return [submit(engine, task, args, kwargs) for task, args, kwargs in calls]
-    return engine.accept_many([new_record(engine, task, args, kwargs) for task, args, kwargs in calls])
+    return hand_over_all(engine, [new_record(engine, task, args, kwargs) for task, args, kwargs in calls])
+
+
+def hand_over_all(engine: Engine, records: list[TaskRecord]) -> list[str]:
+    """Hand new tasks to `engine`, all or none of them. Their ids, in the same order."""
+    if engine.companions.members:
+        with engine.companions.submitting(records):
+            return engine.accept_many(records)
+    return engine.accept_many(records)
 
 
 def new_record(

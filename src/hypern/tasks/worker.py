@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 
 from hypern.clock import Clock
@@ -16,6 +17,7 @@ from hypern.eventloop import new_event_loop
 from hypern.events import Events
 from hypern.records import Again, Cancelled, Completed, Ending, Failed, Lane, Outcome, TaskRecord
 from hypern.stores.base import EXPIRED, Store
+from hypern.tasks.companions import NOBODY, Companions, attended
 from hypern.tasks.deadlines import Deadline, Deadlines
 from hypern.tasks.failure import failure
 from hypern.tasks.finish import decide, log_failure
@@ -49,8 +51,10 @@ class Work:
         events: Events,
         settled: Callable[[], None],
         delayed: Callable[[float], None],
+        companions: Companions = NOBODY,
     ) -> None:
         self.store = store
+        self.companions = companions
         self.paused = False
         self.deadlines = Deadlines(clock)
         self._clock = clock
@@ -128,6 +132,8 @@ class Work:
                     self._cancel_again(record)
             if isinstance(ending, (Failed, Again)):
                 log_failure(record, attempt, ending)
+        if self.companions.members:
+            self.companions.settled(record, attempt, ending)
         if self._events.listeners:
             again = isinstance(ending, Again)
             self._events.emit("retried" if again else "finished", record.id, record.name, attempt)
@@ -189,7 +195,7 @@ class ThreadLane:
         fence, attempt = record.fence, record.attempt
         work = self._work
         deadline = work.set_deadline(record, self._crew.replacement()) if record.spec.rules.timeout else None
-        outcome = run_plain(record, work.store)
+        outcome = run_plain(record, work.store, work.companions)
         if deadline is not None:
             deadline.met()
         try:
@@ -203,7 +209,13 @@ class ThreadLane:
     def _do_isolated(self, record: TaskRecord) -> None:
         fence, attempt = record.fence, record.attempt
         work = self._work
-        outcome = self._isolated.run(record, partial(work.set_deadline, record))
+        run = partial(self._isolated.run, record, partial(work.set_deadline, record))
+        if work.companions.members:
+            outcome = attended(
+                work.companions, record, own_context(record), lambda: run(work.companions.trail())
+            )
+        else:
+            outcome = run()
         if isinstance(outcome, Final):
             work.end(record, fence, attempt, outcome.failed)
         elif outcome is not None:
@@ -250,7 +262,8 @@ class LoopLane:
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         try:
-            self._loop.call_soon_threadsafe(callback, *args)
+            # Not in the context of who calls: what it does, it does for all tasks.
+            self._loop.call_soon_threadsafe(callback, *args, context=Context())
         except RuntimeError:  # the loop has been closed meanwhile, and nothing runs on it
             return
 
@@ -274,7 +287,7 @@ class LoopLane:
 
     async def _run(self, record: TaskRecord, fence: int, attempt: int) -> None:
         try:
-            outcome = await run_coroutine(record, self._work.store)
+            outcome = await run_coroutine(record, self._work.store, self._work.companions)
         except GeneratorExit as exception:
             # From something that the coroutine awaited: Python closes every coroutine up to this one.
             outcome = failure(exception)

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hypern.telemetry.health import Health
     from hypern.telemetry.metrics import Metrics, TaskCollector
+    from hypern.telemetry.tracing import Tracing
 
-__all__ = ["Health", "Metrics", "TaskCollector"]
+__all__ = ["Health", "Metrics", "TaskCollector", "Tracing"]
 
 # Of each name the module, and the extra that it needs.
 _WHERE: dict[str, tuple[str, str | None]] = {
     "Health": ("health", None),
     "Metrics": ("metrics", "metrics"),
     "TaskCollector": ("metrics", "metrics"),
+    "Tracing": ("tracing", "otel"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hypern.errors import QueueFull
-from hypern.records import TERMINAL, TaskStatus
+from hypern.records import TERMINAL, Again, TaskStatus
 from hypern.stores.conformance.suite import (
     ENDINGS,
     NOW,
@@ -16,6 +16,7 @@ from hypern.stores.conformance.suite import (
     finish,
     kept,
     make_record,
+    release_all,
 )
 
 
@@ -31,6 +32,30 @@ class Adding(Suite):
         assert (after.args, after.kwargs) == ((1, "two"), {"three": 3})
         assert (after.rules.priority, after.rules.retries) == (7, 2)
         assert (after.name, after.submitted_at, after.lane) == ("conformance:task_function", NOW, THREAD)
+
+    @pytest.mark.parametrize("args", [(1,), ((1, 2), {3})])
+    def test_a_trail_goes_along(self, args: tuple[object, ...]) -> None:
+        """What leads back to the submitter is there when the task is claimed, looked up, tried again and
+        repeated; a task without one has none."""
+        store = self.make_store()
+        trail = {
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "request_id": "r/1",
+        }
+        record = make_record("a", args=args)
+        record.trail = trail
+        store.add(record)
+        first = claim_one(store)
+        assert (first.trail, first.args) == (trail, args)
+        finish(store, first, 1, Again("E: e", None, 0.0), NOW)
+        release_all(store, 1.0)
+        second = claim_one(store)
+        assert (second.trail, kept(store, "a").trail) == (trail, trail)
+        finish(store, second, 2, ENDINGS[TaskStatus.COMPLETED], NOW)
+        assert store.again("a", "b", 1.0, NOW) == "b"
+        assert claim_one(store).trail == trail
+        store.add(make_record("c", args=args))
+        assert claim_one(store).trail is None
 
     @pytest.mark.parametrize("status", list(TaskStatus))
     def test_add_refuses_a_known_id(self, status: TaskStatus) -> None:

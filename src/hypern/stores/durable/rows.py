@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from hypern.callables import is_async
-from hypern.codec.calls import dump_call, load_call
+from hypern.codec.calls import dump_call, load_call_and_trail
 from hypern.codec.naming import find_function, function_path
-from hypern.codec.values import dumps, loads
+from hypern.codec.values import LIMIT, dumps, loads
 from hypern.errors import TaskError, UnknownTask
 from hypern.records import Attempt, Completed, Lane, Progress, Rules, TaskRecord, TaskSpec, TaskStatus
 from hypern.stores.base import AGEING
@@ -56,7 +56,7 @@ def to_row(record: TaskRecord, offset: float) -> tuple[Any, ...]:
         spec.name,
         func,
         rules,
-        dump_call(record.args, record.kwargs),
+        dump_call(record.args, record.kwargs, LIMIT, record.trail),
         record.due,
         record.expires_at,
         record.unique_key,
@@ -106,12 +106,13 @@ def to_claimed(row: tuple[Any, ...], started_at: float) -> TaskRecord:
      attempt, fence, lost, _, cancel_requested, _) = row  # fmt: skip
     spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
     try:
-        args, kwargs = load_call(call)
+        args, kwargs, trail = load_call_and_trail(call)
     except TaskError as error:
         raise Unreadable(f"its arguments cannot be read here: {error}") from None
     return TaskRecord(
         task_id, spec, args, kwargs, submitted_at, due, None, ready_at, expires_at, unique_key,
         TaskStatus.RUNNING, attempt, fence, lost, started_at, cancel_requested=bool(cancel_requested),
+        trail=trail,
     )  # fmt: skip
 
 
@@ -135,9 +136,9 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
         missing = _missing(func, unknown)
         spec = TaskSpec.of(name, missing, missing, LANES[lane], read_rules(rules))
     try:
-        args, kwargs = load_call(call)
+        args, kwargs, trail = load_call_and_trail(call)
     except TaskError as unreadable:
-        args, kwargs = (f"<cannot be read here: {unreadable}>",), {}
+        args, kwargs, trail = (f"<cannot be read here: {unreadable}>",), {}, None
     value = None
     if result is not None:
         try:
@@ -151,6 +152,7 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
         bool(cancel_requested),
         tuple(Attempt(*values) for values in attempts),
         origin,
+        trail,
     )  # fmt: skip
 
 
