@@ -12,10 +12,16 @@ from hypern.tasks.runtime import use_engine
 from hypern.testing import TestClient
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """A site whose tasks run, for each kind of store that needs no server."""
-    store = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db"
+    """A site whose tasks run, in memory unless a test names other stores."""
+    match getattr(request, "param", "memory"):
+        case "postgres":
+            store = request.getfixturevalue("postgres_url")
+        case "sqlite":
+            store = f"sqlite:///{tmp_path}/tasks.db"
+        case _:
+            store = "memory://"
     made = Site(store)
     made.app.engine.start()
     yield made

@@ -10,6 +10,9 @@ from tests.dashboard.site import GUEST, WAIT, Gate, Site, get, post, wait_for
 from hypern import TaskStatus
 from hypern.testing import TestClient
 
+# What the page shows is the same whatever keeps the tasks.
+pytestmark = pytest.mark.parametrize("site", ["memory", "sqlite", "postgres"], indirect=True)
+
 
 def test_counts_are_those_of_the_store(site: Site, ann: TestClient) -> None:
     """The summary has each queue, and what all of them add up to."""

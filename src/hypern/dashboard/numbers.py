@@ -1,11 +1,16 @@
-"""From the pulse of a store to what is drawn: numbers over time, and a table by task. Pure."""
+"""From the pulse of a store to what is drawn: numbers over time, and a table by task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from hypern.stores.pulse import Beat, Tally, percentile, together
+from hypern.stores.pulse import FINE, Beat, Tally, copy_of, percentile
+
+K = TypeVar("K", int, str)
+Data = dict[str, Any]
+Sums = dict[K, Tally]
 
 # By the seconds that are shown: the seconds that one point stands for.
 _STEPS = {900: 10, 3600: 30, 21_600: 300, 86_400: 300}
@@ -14,45 +19,90 @@ _MOST_NAMES = 200
 _LONGEST_NAME = 300
 
 
-def series(beats: Iterable[Beat], now: float, seconds: int) -> dict[str, Any]:
+Pulse = Callable[[float], list[Beat]]
+
+
+class Recent:
+    """The numbers of the last `seconds`, kept so that each look reads only what is new.
+
+    What has been counted long enough to change no more is summed up once, and anew when a sixtieth of the
+    time shown has gone by.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds, self._step = seconds, _STEPS[seconds]
+        self._lock = threading.Lock()
+        self._built = 0.0
+        self._until = 0
+        self._points: Sums[int] = {}
+        self._names: Sums[str] = {}
+
+    def read(self, pulse: Pulse, now: float) -> Data:
+        """`series` and `table` at this wall-clock second. `pulse`: of the store."""
+        with self._lock:
+            if 0 <= now - self._built < self._seconds / 60:
+                beats = [beat for beat in pulse(self._until) if beat.at >= self._until]
+            else:
+                beats = self._build(pulse(now - self._seconds), now)
+            points, names = dict(self._points), dict(self._names)
+        self._add(beats, points, names, self._points, self._names)
+        return {"series": series(points, now, self._seconds), "names": table(names, self._seconds)}
+
+    def _build(self, beats: list[Beat], now: float) -> list[Beat]:
+        """Sum up what is over; what is not."""
+        self._built, self._until = now, int(now) // FINE * FINE - FINE
+        self._points, self._names = {}, {}
+        self._add([beat for beat in beats if beat.at < self._until], self._points, self._names, {}, {})
+        return [beat for beat in beats if beat.at >= self._until]
+
+    def _add(
+        self, beats: list[Beat], points: Sums[int], names: Sums[str], kept: Sums[int], of: Sums[str]
+    ) -> None:
+        """Add beats to sums; those that are `kept` for others are copied first."""
+        for beat in beats:
+            # What is coarser than a point is shown at its beginning.
+            _sum(points, beat.at // self._step * self._step, kept).add(beat.tally)
+            _sum(names, beat.name, of).add(beat.tally)
+
+
+def _sum(sums: Sums[K], key: K, kept: Sums[K]) -> Tally:
+    found = sums.get(key)
+    if found is None:
+        found = sums[key] = Tally()
+    elif found is kept.get(key):
+        found = sums[key] = copy_of(found)
+    return found
+
+
+def series(points: Sums[int], now: float, seconds: int) -> Data:
     """What ended per minute, and how long it had waited and ran, point by point; None where nothing did."""
     step = _STEPS[seconds]
     first = int(now - seconds) // step * step + step
-    sums = {at: Tally() for at in range(first, int(now) + 1, step)}
-    for beat in beats:
-        at = beat.at // step * step
-        if at in sums:
-            # What is coarser than a point is shown at its beginning.
-            sums[at].add(beat.tally)
-    points = list(sums.items())
+    shown = [(at, points.get(at) or Tally()) for at in range(first, int(now) + 1, step)]
     # The last point is of a time that is not over. So early in it that it says nothing, it is left out.
-    elapsed = now - points[-1][0]
+    elapsed = now - shown[-1][0]
     if elapsed < _EARLY:
-        points, elapsed = points[:-1], step
-    lengths = [*(step for _ in points[:-1]), min(step, elapsed)]
+        shown, elapsed = shown[:-1], step
+    lengths = [*(step for _ in shown[:-1]), min(step, elapsed)]
+    timed = list(zip((tally for _, tally in shown), lengths, strict=True))
     return {
         "step": step,
-        "at": [at for at, _ in points],
-        "completed": [
-            tally.completed * 60 / length for (_, tally), length in zip(points, lengths, strict=True)
-        ],
-        "failed": [
-            (tally.failed + tally.retried) * 60 / length
-            for (_, tally), length in zip(points, lengths, strict=True)
-        ],
-        "p50": [percentile(tally.ran, 0.5) for _, tally in points],
-        "p95": [percentile(tally.ran, 0.95) for _, tally in points],
-        "waited": [percentile(tally.waited, 0.95) for _, tally in points],
+        "at": [at for at, _ in shown],
+        "completed": [tally.completed * 60 / length for tally, length in timed],
+        "failed": [(tally.failed + tally.retried) * 60 / length for tally, length in timed],
+        "p50": [percentile(tally.ran, 0.5) for tally, _ in timed],
+        "p95": [percentile(tally.ran, 0.95) for tally, _ in timed],
+        "waited": [percentile(tally.waited, 0.95) for tally, _ in timed],
     }
 
 
-def table(beats: Iterable[Beat], seconds: int) -> list[dict[str, Any]]:
+def table(names: Sums[str], seconds: int) -> list[Data]:
     """Each task with what became of it in these seconds, the busiest first."""
-    lines = [_line(name, tally, seconds) for name, tally in together(beats)]
-    return sorted(lines, key=lambda line: -line["ended"])[:_MOST_NAMES]
+    lines = [_line(name, tally, seconds) for name, tally in names.items()]
+    return sorted(lines, key=lambda line: (-line["ended"], line["name"]))[:_MOST_NAMES]
 
 
-def _line(name: str, tally: Tally, seconds: int) -> dict[str, Any]:
+def _line(name: str, tally: Tally, seconds: int) -> Data:
     ended = tally.completed + tally.failed + tally.cancelled + tally.retried
     failures = tally.failed + tally.retried
     ran = tally.completed + failures

@@ -60,6 +60,8 @@ def make_filter(given: Any) -> Filter:
     for name, value in given.items():
         if value is not None and not isinstance(value, str | int | float):
             raise BadRequest(f"{name} has to be text.")
+        if isinstance(value, str) and "\x00" in value:
+            raise BadRequest(f"{name} has a character in it that no text has.")
     said = {name: str(value)[:_LONGEST] for name, value in given.items() if value not in (None, "")}
     return Filter(
         statuses=_statuses(said.get("status")),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from hypern.dashboard.numbers import series, table
+from hypern.dashboard.numbers import Recent
 from hypern.errors import NotFound
 from hypern.records import Attempt, TaskRecord, TaskStatus
-from hypern.stores.base import QueueState
+from hypern.stores.base import QueueState, Store
 from hypern.stores.overview import Filter, QueueTotals
 from hypern.tasks.engine import Engine
 from hypern.tasks.explain import explain_to
@@ -60,18 +61,23 @@ def _idle(engine: Engine, workers: list[Any] | None) -> str | None:
 
 def overview(engine: Engine, seconds: int) -> Data:
     """The numbers of the last so many seconds, over time and by task."""
-    now = engine.clock.wall()
-    beats = engine.store.pulse(now - seconds)
     running = engine.store.page(Filter((TaskStatus.RUNNING,)), None, 8).records
     return {
         "window": seconds,
-        "series": series(beats, now, seconds),
-        "names": table(beats, seconds),
+        **_recent(engine, seconds).read(engine.store.pulse, engine.clock.wall()),
         "running": [row(engine, record) for record in running],
         "failed": [
             row(engine, record) for record in engine.store.page(Filter((TaskStatus.FAILED,)), None, 8).records
         ],
     }
+
+
+_kept: WeakKeyDictionary[Store, dict[int, Recent]] = WeakKeyDictionary()
+
+
+def _recent(engine: Engine, seconds: int) -> Recent:
+    """The numbers of this store, as they are kept for all who look at them."""
+    return _kept.setdefault(engine.store, {}).setdefault(seconds, Recent(seconds))
 
 
 def tasks(engine: Engine, which: Filter, after: str | None, limit: int) -> Data:
