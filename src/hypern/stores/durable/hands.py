@@ -47,6 +47,8 @@ class Hands:
         # Lines that were logged and are not yet being written.
         self._lines: dict[str, list[LogLine]] = {}
         self._log_lock = threading.Lock()
+        # As many as there are tasks between two of these places: their threads add and take away one each.
+        self._moving: list[None] = []
         # Ended, and not yet written down.
         self._ending: dict[str, Claim] = {}
 
@@ -68,18 +70,23 @@ class Hands:
         if not self._ledger.may_start():
             return None
         while True:
+            self._moving.append(None)
             try:
-                row = reserve.rows.popleft()
-            except IndexError:
-                if not self._fill(reserve, wall):
-                    if lane is THREAD and self._ledger.has_waiting():
-                        self._ledger.flush_here()
-                    return None
-                continue
-            reserve.taken_at = time.monotonic()
-            record = self._start(row, reserve, wall)
-            if record is not None:
-                return record
+                while reserve.rows:
+                    try:
+                        row = reserve.rows.popleft()
+                    except IndexError:  # another thread was quicker
+                        break
+                    reserve.taken_at = time.monotonic()
+                    record = self._start(row, reserve, wall)
+                    if record is not None:
+                        return record
+            finally:
+                self._moving.pop()
+            if not self._fill(reserve, wall):
+                if lane is THREAD and self._ledger.has_waiting():
+                    self._ledger.flush_here()
+                return None
 
     def _fill(self, reserve: Reserve, wall: float) -> bool:
         """Claim some more. False: there are none, or they come later."""
@@ -173,10 +180,14 @@ class Hands:
 
     def finish(self, record: TaskRecord, fence: int, ending: Ending, wall: float) -> bool | None:
         claim = self.current(record.id, fence)
-        # Of two that end the same attempt at the same time, one takes it away.
-        if claim is None or self._claims.pop(record.id, None) is None:
-            return False
-        self._ending[record.id] = claim
+        self._moving.append(None)
+        try:
+            # Of two that end the same attempt at the same time, one takes it away.
+            if claim is None or self._claims.pop(record.id, None) is None:
+                return False
+            self._ending[record.id] = claim
+        finally:
+            self._moving.pop()
         crash_point("effect-done")
         reserve = self.reserve(record.spec.lane)
         reserve.ended(time.monotonic() - claim.since)
@@ -281,7 +292,9 @@ class Hands:
         return bool(self._claims or self._thread.rows or self._loop.rows)
 
     def are_busy(self) -> bool:
-        return self.has_claims() or bool(self._ending)
+        # In the order in which tasks go on, so that one that does so meanwhile is met.
+        waits = self._thread.rows or self._loop.rows
+        return bool(waits or self._moving or self._claims or self._moving or self._ending)
 
     def are_empty(self) -> bool:
         """Nothing is in hand, and nothing is being taken: what has been claimed and is not here yet is found
