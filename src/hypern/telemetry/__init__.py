@@ -11,17 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hypern.telemetry.health import Health
+    from hypern.telemetry.logs import JsonFormatter, LogFields, TaskLogFilter, known_fields
     from hypern.telemetry.metrics import Metrics, TaskCollector
+    from hypern.telemetry.sentry import Sentry
     from hypern.telemetry.tracing import Tracing
 
-__all__ = ["Health", "Metrics", "TaskCollector", "Tracing"]
+__all__ = [
+    "Health",
+    "JsonFormatter",
+    "LogFields",
+    "Metrics",
+    "Sentry",
+    "TaskCollector",
+    "TaskLogFilter",
+    "Tracing",
+    "known_fields",
+]
 
 # Of each name the module, and the extra that it needs.
 _WHERE: dict[str, tuple[str, str | None]] = {
     "Health": ("health", None),
+    "JsonFormatter": ("logs", None),
+    "LogFields": ("logs", None),
     "Metrics": ("metrics", "metrics"),
     "TaskCollector": ("metrics", "metrics"),
+    "Sentry": ("sentry", "sentry"),
+    "TaskLogFilter": ("logs", None),
     "Tracing": ("tracing", "otel"),
+    "known_fields": ("logs", None),
 }
 
 
@@ -32,6 +49,8 @@ def __getattr__(name: str) -> Any:
     try:
         found = importlib.import_module(f"{__name__}.{module}")
     except ModuleNotFoundError as error:
+        if extra is None:
+            raise
         raise ImportError(
             f"{name} needs a library that is missing ({error}). Install it: pip install 'hypern[{extra}]'.",
             name=name,
