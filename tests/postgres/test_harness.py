@@ -21,10 +21,10 @@ def test_no_kill_and_no_restart_breaks_a_promise(home: Path, private_postgres: P
     """Workers killed on the way of a task, and the server stopped at once: no task is lost or doubled."""
     planned = list(islice(plans(7, has_server=True), 2 * len(KINDS)))
     points = [plan for plan in planned if plan.point.partition(":")[0] in WORKER_POINTS]
-    restarts = [plan for plan in planned if plan.is_restart][:3]
+    restarts = [plan for plan in planned if plan.is_restart][:2]
     cycles = [plan for pair in zip(points, restarts, strict=False) for plan in pair]
     restart = partial(stop_at_once, private_postgres.server)
     found = Crashes(home, PostgresTables(private_postgres.url), restart).run(cycles, quiet)
     assert found.broken == []
-    assert (found.restarts, found.kills.total() >= len(restarts)) == (3, True)
+    assert (found.restarts, found.kills.total() >= len(restarts)) == (2, True)
     assert found.ids > 0
