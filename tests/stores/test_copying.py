@@ -275,6 +275,24 @@ def test_killed_at_the_worst_moment(
     assert (pending(source), pending(engine_on(pair.target))) == ({}, before)
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_one_store_by_two_names(
+    request: pytest.FixtureRequest, engine_on: Callable[..., Helped], tmp_path: Path, kind: str
+) -> None:
+    """It is found out, and nothing is removed."""
+    if kind == "sqlite":
+        one, two = f"sqlite:///{tmp_path}/tasks.db", f"sqlite:///{tmp_path}/../{tmp_path.name}/tasks.db"
+    else:
+        one = request.getfixturevalue("postgres_url")
+        two = one.replace("postgresql://", "postgres://")
+    source = engine_on(one)
+    fill(source)
+    before = pending(source)
+    with pytest.raises(ConfigurationError, match="lead to the same store"):
+        Pair(one, two).copy(remove=True)
+    assert pending(source) == before
+
+
 # What tasks that wait have not, have otherwise in the other store, or give up by being copied: their turn of
 # a rate, a request to cancel that came too late, the progress of a former attempt.
 NOT_CARRIED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 
@@ -53,6 +54,11 @@ def copy_waiting(
 
 
 def _copy(source: Carrier, target: Carrier, remove: bool, told: Callable[[Copied], None]) -> Copied:
+    # The same store may go by two names; all that it has would be removed from it.
+    word = secrets.token_hex(16)
+    target.mark(word)
+    if source.marked() == word:
+        raise ConfigurationError("both URLs lead to the same store: there is nothing to copy.")
     target.set(*source.settings())
     copied, last = Copied(), 0
     while True:

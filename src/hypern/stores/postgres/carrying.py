@@ -54,6 +54,10 @@ INSERT INTO {s}.queues AS q (name, paused, most) VALUES (%b, %b, %b::int) ON CON
 _SET_KEY = "INSERT INTO {s}.keys VALUES (%b, %b, %b) ON CONFLICT DO NOTHING"
 
 
+_SET_MARK = (
+    "INSERT INTO {s}.meta VALUES ('copied', %b) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+_GET_MARK = "SELECT value FROM {s}.meta WHERE key = 'copied'"
 # Clocks that differ by less (seconds) are taken for the same when it is only to be known what was when.
 _SAME = 0.5
 
@@ -124,6 +128,15 @@ class PostgresCarrier:
                 self._rows(_SET_QUEUE, msgspec.structs.astuple(queue))
             for key in keys:
                 self._rows(_SET_KEY, msgspec.structs.astuple(key))
+
+    def mark(self, word: str) -> None:
+        with self._trouble():
+            self._rows(_SET_MARK, (word,))
+
+    def marked(self) -> str | None:
+        with self._trouble():
+            rows = self._rows(_GET_MARK)
+        return rows[0][0] if rows else None
 
     def close(self) -> None:
         self._link.close()

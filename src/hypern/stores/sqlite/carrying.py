@@ -45,6 +45,7 @@ _SET_QUEUE = """
 INSERT INTO hypern_queues (name, paused, most) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
     paused = max(paused, excluded.paused), most = coalesce(most, excluded.most)
 """
+_MARK = "copied"
 # So many times is written between two checkpoints.
 _CHECKPOINT_EVERY = 16
 _SET_KEY = "INSERT INTO hypern_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -106,6 +107,15 @@ class SQLiteCarrier:
                 self._connection.execute(_SET_QUEUE, (queue.name, int(queue.paused), queue.most))
             for key in keys:
                 self._connection.execute(_SET_KEY, (key.unique_key, key.task, key.until))
+
+    def mark(self, word: str) -> None:
+        with self._trouble(), self._together():
+            self._connection.execute(sql.SET_META, (_MARK, word))
+
+    def marked(self) -> str | None:
+        with self._trouble():
+            (word,) = self._connection.execute(sql.GET_META, (_MARK,)).fetchone() or (None,)
+        return word
 
     def close(self) -> None:
         self.leave()
