@@ -125,3 +125,13 @@ def test_options_that_cannot_work(query: str, said: str) -> None:
     """Each is refused by name, before anything is opened."""
     with pytest.raises(ConfigurationError, match=said):
         open_by_url(Settings(task_store=f"postgresql://h/d?{query}"), SystemClock())
+
+
+def test_statements_are_prepared_once(url: str) -> None:
+    """On a connection of its own session, the server plans each statement once."""
+    store = open_store(url)
+    link = store._database.connect("test")
+    for _ in range(3):
+        link.rows("SELECT %b::int", (1,))
+    assert link.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%::int'") == [(1,)]
+    store.close()

@@ -119,6 +119,8 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
                 with contextlib.suppress(psycopg.DatabaseError):
                     self.rows("SELECT set_config(%b, %b, false)", (key, value))
         self.has_session = True
+        # Before, psycopg would not prepare what it is asked to.
+        self.prepare_threshold = 0
 
     def leave_to_the_parent(self) -> None:
         """In a forked child: let go of the socket without a word to the server. While the child had it open,
