@@ -49,7 +49,7 @@ function Page({ session }) {
   const live = useLive(query);
   const [items, say, drop] = useToasts();
   const [help, setHelp] = useState(false);
-  useKeys(where, () => setHelp(true));
+  useKeys(() => setHelp(true));
   const known = useMemo(() => ({ ...session, say }), [session]);
 
   useEffect(() => {
@@ -57,7 +57,7 @@ function Page({ session }) {
     const failed = live.summary ? live.summary.totals.failed : 0;
     document.title = `${where.id || words} · Hypern${failed ? ` (${short(failed)} failed)` : ""}`;
   }, [where, live.summary]);
-  useEffect(() => { scrollTo(0, 0); }, [where.view, where.id]);
+  useEffect(() => { scrollTo(0, 0); setHelp(false); }, [where.view, where.id]);
 
   return html`<${Session.Provider} value=${known}><div class="frame">
     <${Side} where=${where} live=${live} session=${session} openHelp=${() => setHelp(true)} />
@@ -115,7 +115,7 @@ function Help({ onClose }) {
     <div class="buttons"><button class="button" onClick=${onClose} autofocus>Close</button></div></div><//>`;
 }
 
-function useKeys(where, openHelp) {
+function useKeys(openHelp) {
   const leading = useRef(0);
   useEffect(() => {
     function pressed(event) {
@@ -126,6 +126,7 @@ function useKeys(where, openHelp) {
         if (event.key === "Enter" && field.id === "search") { field.blur(); step(1); }
         return;
       }
+      const where = readPlace();
       const view = Date.now() - leading.current < 1000 && VIEWS.find(([name]) => name[0] === event.key);
       leading.current = 0;
       if (view) go(place(view[0]));
@@ -138,7 +139,7 @@ function useKeys(where, openHelp) {
     }
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
-  }, [where]);
+  }, []);
 }
 
 function search(where, event) {
