@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -145,6 +145,35 @@ class Pulse:
                     sums.add(tally)
             elif at < wall - COARSE_KEPT:
                 del self._beats[seconds, at, name]
+
+
+class Sums:
+    """Adds up tallies as they are written down. Most are the same each time: those that lie together, and
+    are what they were when they were last added up, are not read again."""
+
+    def __init__(self, read: Callable[[bytes], Tally]) -> None:
+        self._read = read
+        self._known: dict[tuple[str, int], tuple[int, Tally]] = {}
+
+    def of(self, rows: Iterable[tuple[str, int, bytes]]) -> dict[str, Tally]:
+        """By name; from name, time and tally of each."""
+        parts: dict[tuple[str, int], list[bytes]] = {}
+        for name, at, data in rows:
+            parts.setdefault((name, at // COARSE), []).append(data)
+        known: dict[tuple[str, int], tuple[int, Tally]] = {}
+        sums: dict[str, Tally] = {}
+        for key, written in parts.items():
+            written.sort()
+            mark = hash(tuple(written))
+            found = self._known.get(key)
+            if found is None or found[0] != mark:
+                found = (mark, Tally())
+                for data in written:
+                    found[1].add(self._read(data))
+            known[key] = found
+            sums.setdefault(key[0], Tally()).add(found[1])
+        self._known = known
+        return sums
 
 
 def beat_at(wall: float) -> int:

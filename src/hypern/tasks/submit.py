@@ -28,7 +28,10 @@ def submit(engine: Engine, task: Task[..., Any], args: tuple[Any, ...], kwargs: 
     if engine.companions.members:
         with engine.companions.submitting([record]):
             return _hand_over(engine, task, record)
-    return _hand_over(engine, task, record)
+    # Spelled out: most have none, and every submit comes through here.
+    if task.options.connection is not None:
+        return engine.accept_within(record, task.options.connection)
+    return engine.accept(record)
 
 
 def _hand_over(engine: Engine, task: Task[..., Any], record: TaskRecord) -> str:

@@ -44,16 +44,8 @@ def to_parameters(ended: Iterable[Ended]) -> tuple[str, str, str]:
 def since(link: Link, database: Database, moment: float, name: str | None) -> list[Beat]:
     together: dict[tuple[int, int, str], Tally] = {}
     for at, seconds, of, tally in link.rows(database.sql.PULSE, (moment, name, name)):
-        together.setdefault((at, seconds, of), Tally()).add(_read(tally))
+        together.setdefault((at, seconds, of), Tally()).add(read_tally(tally))
     return [Beat(at, seconds, of, tally) for (at, seconds, of), tally in together.items()]
-
-
-def ever(link: Link, database: Database) -> dict[str, Tally]:
-    """All that has been counted, by task."""
-    sums: dict[str, Tally] = {}
-    for name, tally in link.rows(database.sql.EVER):
-        sums.setdefault(name, Tally()).add(_read(tally))
-    return sums
 
 
 def fold(link: Link, database: Database, now: float) -> None:
@@ -66,13 +58,13 @@ def fold(link: Link, database: Database, now: float) -> None:
             if seconds == FINE and at < now - FINE_KEPT:
                 keys = [(COARSE, at - at % COARSE, name), (BEFORE, 0, name)]
             for key in keys:
-                together.setdefault(key, Tally()).add(_read(tally))
+                together.setdefault(key, Tally()).add(read_tally(tally))
         for (seconds, at, name), summed in together.items():
             link.rows(database.sql.ADD_BEAT, (seconds, at, name, _encode(summed)))
         link.rows(database.sql.FORGET_BEATS, (now - COARSE_KEPT,))
 
 
-def _read(data: bytes) -> Tally:
+def read_tally(data: bytes) -> Tally:
     try:
         return _decoder.decode(data)
     except msgspec.MsgspecError:

@@ -8,13 +8,17 @@ from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals, Vitals
 from hypern.stores.postgres import beats, overview
 from hypern.stores.postgres.database import Database
+from hypern.stores.postgres.link import Link
 from hypern.stores.postgres.times import Times
-from hypern.stores.pulse import Beat
+from hypern.stores.pulse import Beat, Sums
 
 
 class Seeing(DurableStore):
     _database: Database
     _times: Times
+
+    def __init__(self) -> None:
+        self._sums = Sums(beats.read_tally)
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))
@@ -30,9 +34,12 @@ class Seeing(DurableStore):
         return self._database.read(lambda link: beats.since(link, self._database, moment, name))
 
     def vitals(self) -> Vitals:
-        return self._database.read(
-            lambda link: Vitals(beats.ever(link, self._database), overview.heads(link, self._database))
-        )
+        def look(link: Link) -> Vitals:
+            return Vitals(
+                self._sums.of(link.rows(self._database.sql.EVER)), overview.heads(link, self._database)
+            )
+
+        return self._database.read(look)
 
     def logs(self, task_id: str) -> list[LogLine]:
         return self._database.read(lambda link: overview.logs(link, self._database, task_id))

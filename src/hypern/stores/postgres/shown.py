@@ -77,7 +77,7 @@ DELETE FROM {s}.logs WHERE task = %b AND added <= (
 SELECT at, seconds, name, tally FROM {s}.pulse
 WHERE at + seconds > %b AND seconds > 0 AND (%b::text IS NULL OR name = %b) ORDER BY at, name
 """
-    EVER = "SELECT name, tally FROM {s}.pulse WHERE seconds IN (0, 10)"
+    EVER = "SELECT name, at, tally FROM {s}.pulse WHERE seconds IN (0, 10)"
     HEADS = """
 SELECT q.name, min(h.ready_at) FROM {s}.queues q, (VALUES (0::smallint), (1::smallint)) AS l (lane), LATERAL (
     SELECT ready_at FROM {s}.tasks t WHERE t.state = 0 AND t.lane = l.lane AND t.queue = q.name

@@ -55,6 +55,7 @@ class PostgresStore(Seeing):
         times: Times | None = None,
     ) -> None:
         clock = SystemClock() if clock is None else clock
+        super().__init__()
         self._capacity = capacity
         self._keeping = Keeping(keep_seconds, keep)
         self._times = ServerTime(clock) if times is None else times

@@ -22,17 +22,9 @@ def write(transaction: Transaction) -> None:
 
 def since(connection: sqlite3.Connection, moment: float, name: str | None) -> list[Beat]:
     return [
-        Beat(at, seconds, of, _read(tally))
+        Beat(at, seconds, of, read_tally(tally))
         for at, seconds, of, tally in connection.execute(sql.PULSE, (moment, name))
     ]
-
-
-def ever(connection: sqlite3.Connection) -> dict[str, Tally]:
-    """All that has been counted, by task."""
-    sums: dict[str, Tally] = {}
-    for name, tally in connection.execute(sql.EVER):
-        sums.setdefault(name, Tally()).add(_read(tally))
-    return sums
 
 
 def has_old(connection: sqlite3.Connection, wall: float) -> bool:
@@ -44,8 +36,8 @@ def fold(transaction: Transaction, wall: float, at_once: int) -> int:
     """Put some of the older beats together, and forget the oldest. How many were put together."""
     old = transaction.execute(sql.OLD_FINE, (FINE, wall - FINE_KEPT, at_once)).fetchall()
     for at, name, tally in old:
-        _add(transaction, COARSE, at - at % COARSE, name, _read(tally))
-        _add(transaction, BEFORE, 0, name, _read(tally))
+        _add(transaction, COARSE, at - at % COARSE, name, read_tally(tally))
+        _add(transaction, BEFORE, 0, name, read_tally(tally))
         transaction.execute(sql.FORGET_TALLY, (FINE, at, name))
     transaction.execute(sql.FORGET_OLD_TALLIES, (COARSE, wall - COARSE_KEPT))
     return len(old)
@@ -54,11 +46,11 @@ def fold(transaction: Transaction, wall: float, at_once: int) -> int:
 def _add(transaction: Transaction, seconds: int, at: int, name: str, tally: Tally) -> None:
     kept = transaction.execute(sql.TALLY, (seconds, at, name)).fetchone()
     if kept is not None:
-        tally.add(_read(kept[0]))
+        tally.add(read_tally(kept[0]))
     transaction.execute(sql.SET_TALLY, (seconds, at, name, _encode(tally)))
 
 
-def _read(data: bytes) -> Tally:
+def read_tally(data: bytes) -> Tally:
     try:
         return _decoder.decode(data)
     except msgspec.MsgspecError:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals, Vitals
-from hypern.stores.pulse import Beat
+from hypern.stores.pulse import Beat, Sums
 from hypern.stores.sqlite import beats, overview
+from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.readers import Readers
 
 
 class Seeing(DurableStore):
     _readers: Readers
+
+    def __init__(self) -> None:
+        self._sums = Sums(beats.read_tally)
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         with self._readers.reading() as connection:
@@ -26,7 +30,7 @@ class Seeing(DurableStore):
 
     def vitals(self) -> Vitals:
         with self._readers.reading() as connection:
-            return Vitals(beats.ever(connection), overview.heads(connection))
+            return Vitals(self._sums.of(connection.execute(sql.EVER)), overview.heads(connection))
 
     def logs(self, task_id: str) -> list[LogLine]:
         with self._readers.reading() as connection:

@@ -312,7 +312,7 @@ PULSE = """
 SELECT at, seconds, name, tally FROM hypern_pulse
 WHERE at + seconds > ?1 AND seconds > 0 AND (?2 IS NULL OR name = ?2) ORDER BY at, name
 """
-EVER = "SELECT name, tally FROM hypern_pulse WHERE seconds IN (0, 10)"
+EVER = "SELECT name, at, tally FROM hypern_pulse WHERE seconds IN (0, 10)"
 HEADS = """
 SELECT q.name, (
     SELECT ready_at FROM hypern_tasks WHERE state = 0 AND lane = l.value AND queue = q.name

@@ -58,6 +58,7 @@ class SQLiteStore(Seeing):
         ahead: float = AHEAD,
         clock: Clock | None = None,
     ) -> None:
+        super().__init__()
         self._capacity = capacity
         self._keeping = Keeping(keep_seconds, keep)
         self._database = Database(address)
