@@ -355,6 +355,26 @@ say(get_task(task_id).error)
     assert 'put it under `if __name__ == "__main__":`' in script.out
 
 
+def test_a_program_with_a_store_that_submits_when_imported(run_script: RunScript, tmp_path: Path) -> None:
+    """The import in the task's process submits nothing, and the task is FAILED."""
+    script = run_script(
+        """
+from hypern import count_tasks
+@background(isolate="process")
+def work():
+    say("worked")
+task_id = work()
+while not get_task(task_id).is_done():
+    time.sleep(0.01)
+say(count_tasks().number, get_task(task_id).error)
+""",
+        HYPERN_TASK_STORE=f"sqlite:///{tmp_path}/tasks.db",
+    )
+    assert script.end() == 0
+    assert script.out.startswith("1 UnknownTask")
+    assert 'put it under `if __name__ == "__main__":`' in script.out
+
+
 def test_an_isolated_task_cannot_submit_to_memory(engine: Helped) -> None:
     """A task submitted there would be lost with the process, so it is refused, and ids are not known."""
     submitted, asked = engine.done(run(tasks.submits), run(tasks.asks, "x"))

@@ -13,7 +13,7 @@ from hypern.records import TaskRecord
 from hypern.stores.base import Store
 from hypern.tasks import process
 from hypern.tasks.answers import answers_for
-from hypern.tasks.channel import is_child
+from hypern.tasks.channel import is_child, is_importing
 
 _ENDING = "the process is ending and takes no more tasks; nothing was queued."
 # Short, as it may have to be read inside of another error's text.
@@ -44,7 +44,7 @@ class Accepting(ABC):
 
         Raises QueueFull or EngineStopped; nothing is kept then.
         """
-        if self._final:
+        if self._final or is_importing():
             raise EngineStopped(why_final())
         standing = self.store.add(record)
         self._accepted(record)
@@ -58,7 +58,7 @@ class Accepting(ABC):
         """As `accept`, for an event loop that a store's disk must not hold up."""
         if not self.store.shared:
             return self.accept(record)
-        if self._final:
+        if self._final or is_importing():
             raise EngineStopped(why_final())
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[str | None] = loop.create_future()
@@ -73,13 +73,13 @@ class Accepting(ABC):
 
     def accept_within(self, record: TaskRecord, connection: object) -> str:
         """As `accept`, within a transaction of the application's. Raises InvalidOption without one."""
-        if self._final:
+        if self._final or is_importing():
             raise EngineStopped(why_final())
         return self._accepted_within(record, self.store.add_within(record, connection))
 
     async def accept_within_async(self, record: TaskRecord, connection: object) -> str:
         """The same for a connection that may have to be awaited."""
-        if self._final:
+        if self._final or is_importing():
             raise EngineStopped(why_final())
         return self._accepted_within(record, await self.store.add_within_async(record, connection))
 
@@ -93,7 +93,7 @@ class Accepting(ABC):
 
     def accept_many(self, records: list[TaskRecord]) -> list[str]:
         """As `accept`, all of them or none."""
-        if self._final:
+        if self._final or is_importing():
             raise EngineStopped(why_final())
         standing = self.store.add_many(records)
         for record in records:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -17,6 +19,7 @@ LIMIT = 64_000_000
 
 _LENGTH = 4
 _is_child = False
+_importer: int | None = None
 
 
 def is_child() -> bool:
@@ -28,6 +31,23 @@ def become_child() -> None:
     """From now on this process is such a one."""
     global _is_child
     _is_child = True
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Meanwhile this thread imports the module of a task, and what that submits is refused: it would be
+    submitted anew by each process that is started to run it, without end."""
+    global _importer
+    _importer = threading.get_ident()
+    try:
+        yield
+    finally:
+        _importer = None
+
+
+def is_importing() -> bool:
+    """Whether this thread does."""
+    return _importer is not None and _importer == threading.get_ident()
 
 
 class Run(msgspec.Struct, tag=True):

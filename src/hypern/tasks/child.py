@@ -25,7 +25,18 @@ from hypern.errors import NotSerializable, TaskTooLarge
 from hypern.eventloop import new_event_loop
 from hypern.records import Cancelled, Completed, Failed, Lane, Outcome, Progress, Rules, TaskRecord, TaskSpec
 from hypern.stores.base import Store
-from hypern.tasks.channel import LIMIT, Begun, Channel, Ended, Order, Reached, Run, Stop, become_child
+from hypern.tasks.channel import (
+    LIMIT,
+    Begun,
+    Channel,
+    Ended,
+    Order,
+    Reached,
+    Run,
+    Stop,
+    become_child,
+    importing,
+)
 from hypern.tasks.companions import NOBODY, Companions, Follower
 from hypern.tasks.declare import Task
 from hypern.tasks.failure import failure
@@ -160,7 +171,8 @@ class Child:
 
 
 def _record(run: Run) -> TaskRecord:
-    found = find_function(run.path)
+    with importing():
+        found = find_function(run.path)
     target = found.func if isinstance(found, Task) else found
     args, kwargs, trail = load_call_and_trail(run.call)
     spec = TaskSpec.of(run.name, found, target, Lane.THREAD, Rules())
