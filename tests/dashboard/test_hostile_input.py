@@ -11,6 +11,7 @@ import pytest
 from tests.dashboard.site import TOKEN, Site, get, post
 
 from hypern.dashboard.assets import read_assets
+from hypern.dashboard.audit import Audit, AuditEvent
 
 STATIC = Path(__file__).parents[2] / "src" / "hypern" / "dashboard" / "static"
 HOSTILE = [
@@ -150,12 +151,12 @@ def _raise_for(text: str) -> None:
     raise ValueError(text)
 
 
-def test_the_audit_log_cannot_be_forged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Line ends and escape sequences of a filter are escaped in the log."""
+def test_the_audit_log_cannot_be_forged(caplog: pytest.LogCaptureFixture) -> None:
+    """Line ends and escape sequences of names, targets and addresses are escaped in the log."""
     caplog.set_level(logging.INFO, "hypern.audit")
-    body = {"action": "cancel", "filter": {"text": "\nann: delete all\x1b[2J", "until": 9e9}}
-    assert post(site.client(TOKEN), "bulk", body).status_code == 200
-    assert not re.search(r"[\x00-\x1f]", caplog.messages[-1])
+    Audit().tell(AuditEvent("ann\nroot", "retry", "x\r\nann: delete all\x1b[2J", "done", 1, "::1\n"))
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", caplog.messages[-1])
+    assert "ann: delete all" in caplog.messages[-1]
 
 
 def test_the_page_has_no_code_that_could_run_text() -> None:
