@@ -14,6 +14,7 @@ from tests.stores.postgres_help import ask, drop, fresh_url, open_store
 from hypern.clock import SystemClock
 from hypern.config import Settings, without_password
 from hypern.errors import ConfigurationError, StoreUnusable
+from hypern.records import TaskSpec
 from hypern.stores.conformance.suite import kept, make_record
 from hypern.stores.opening import open_store as open_by_url
 from hypern.stores.postgres.address import parse
@@ -134,4 +135,18 @@ def test_statements_are_prepared_once(url: str) -> None:
     for _ in range(3):
         link.rows("SELECT %b::int", (1,))
     assert link.rows("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%::int'") == [(1,)]
+    store.close()
+
+
+def test_names_with_any_character(url: str) -> None:
+    """What a task is called stands in its statement as it is, whatever it looks like."""
+    store = open_store(url)
+    strange = "it's %b, %priority \\ \u201cnaïve\u201d"
+    for number in range(2):
+        record = make_record(f"n{number}")
+        record.spec = TaskSpec.of(
+            strange, record.spec.func, record.spec.target, record.spec.lane, record.spec.rules
+        )
+        store.add(record)
+    assert [kept(store, f"n{number}").name for number in range(2)] == [strange] * 2
     store.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.sql import Literal
 
 from hypern.errors import QueueFull
 from hypern.records import TaskRecord
@@ -20,6 +22,9 @@ Parameters = tuple[Any, ...]
 
 # More than so many rows are copied; fewer are quicker in one statement of a known length.
 _IN_ONE_STATEMENT = 16
+# Psycopg keeps a hundred prepared statements of a connection.
+_PLAIN_KEPT = 60
+_CONSTANTS = re.compile(r"%(lane|queue|name|func|rules|priority)")
 # So many rows take the server a moment, and not so long that it would be thought to be away.
 _IN_ONE_COPY = 10_000
 TYPES = (
@@ -72,7 +77,10 @@ class Adding(Batch):
             values = work.parameters
             try:
                 if values[9] is values[10] is values[11] is values[15] is None:
-                    link.rows(sql.ADD_PLAIN, (values[0], *values[2:9], *values[12:15]))
+                    plain = work.database.plain
+                    key = (values[2], values[3], *values[5:8], values[14])
+                    statement = plain.get(key) or _plain(sql, link, plain, key)
+                    link.rows(statement, (values[0], values[4], values[8], values[12], values[13]))
                 else:
                     link.rows(sql.ADD, values)
             except psycopg.errors.UniqueViolation:
@@ -83,6 +91,20 @@ class Adding(Batch):
         added = insert(link, sql, [work.parameters for work in ordered])
         link.rows(sql.TELL)
         return [None if added.pop(work.id, False) else work.id for work in works]
+
+
+def _plain(sql: Statements, link: Link, known: dict[Parameters, str], key: Parameters) -> str:
+    """The statement that adds calls of one task, and the same each time."""
+    names = ("lane", "queue", "name", "func", "rules", "priority")
+    literals = {
+        name: Literal(value).as_string(link).replace("%", "%%")
+        for name, value in zip(names, key, strict=True)
+    }
+    statement = _CONSTANTS.sub(lambda found: literals[found[1]], sql.ADD_PLAIN)
+    if len(known) >= _PLAIN_KEPT:
+        known.clear()
+    known[key] = statement
+    return statement
 
 
 def insert(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str, bool]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -47,6 +47,8 @@ class Database:
         self.clock = clock
         self.times = times
         self.links = Links()
+        # What adds calls of a task, by what is the same for all of them.
+        self.plain: dict[tuple[Any, ...], str] = {}
         self._free: deque[Link] = deque()
         self._readers = threading.BoundedSemaphore(_READERS)
         self._away_at = -_STILL_AWAY

@@ -73,7 +73,7 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             # To make one takes half as long as a short statement.
             cursor = self._cursor = self.cursor(binary=True)
         cursor.execute(cast(Any, statement), parameters, prepare=self.has_session)
-        return cursor.fetchall() if cursor.description else []
+        return _fetched(cursor)
 
     def row(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row."""
@@ -88,7 +88,7 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
             for statement, parameters in statements:
                 cursors.append(self.cursor(binary=True))
                 cursors[-1].execute(cast(Any, statement), parameters, prepare=self.has_session)
-        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+        return [_fetched(cursor) for cursor in cursors]
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -149,6 +149,12 @@ def connect(address: Address, name: str) -> Link:
     link = Link.connect(**wanted, autocommit=True, prepare_threshold=None)
     link.patience = address.patience
     return link
+
+
+def _fetched(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    # To ask for its `description` takes as long as a short statement.
+    result = cursor.pgresult
+    return cursor.fetchall() if result is not None and result.nfields else []
 
 
 _EVENTS = {

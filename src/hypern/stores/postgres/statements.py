@@ -79,12 +79,13 @@ class Statements(Shown):
     NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
     ADD = f"WITH added AS (INSERT INTO {{s}}.tasks ({ADDED}) VALUES {_VALUES}) {_TELL}"
-    # Most tasks wait for nothing and have no key; each parameter takes its time.
+    # Most tasks wait for nothing and have no key. Each parameter takes its time, so what is the same for all
+    # calls of a task (%queue and so on) stands in a statement of its own.
     ADD_PLAIN = """
 WITH added AS (
     INSERT INTO {s}.tasks (
         id, state, lane, queue, rank, name, func, rules, call, submitted_at, ready_at, priority
-    ) VALUES (%b, 0, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b) RETURNING lane
+    ) VALUES (%b, 0, %lane, %queue, %b, %name, %func, %rules, %b, %b, %b, %priority) RETURNING lane
 )
 SELECT pg_notify('hypern_{s}', (SELECT lane::text FROM added)) FROM {s}.workers WHERE asleep LIMIT 1
 """
