@@ -116,6 +116,8 @@ class Overviewing(Suite):
         assert all_ids(store, Filter(text="0%_S")) == ["100%_sure"]
         assert all_ids(store, Filter(text="%")) == ["100%_sure"]
         assert all_ids(store, Filter(text=".*")) == []
+        assert all_ids(store, Filter(text="\x00")) == []
+        assert all_ids(store, Filter(name="\ud800")) == []
 
     def test_filter_by_time(self, store: Store) -> None:
         """From the first second on, and before the second."""
