@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.stores.sqlite_help import open_store
 
 from hypern.records import TaskStatus
 from hypern.stores.conformance.suite import NOW, THREAD, make_record
+from hypern.stores.sqlite import claiming
 
 
 def test_a_batch_starts_in_order_of_priority(tmp_path: Path) -> None:
@@ -24,3 +27,25 @@ def test_a_batch_starts_in_order_of_priority(tmp_path: Path) -> None:
             started.append(record.id)
             assert len(store.find({TaskStatus.RUNNING})) == 4
         assert started == ["task:3", "task:2", "task:1", "task:0"]
+
+
+def test_queues_in_which_nothing_waits_cost_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many queues there have been, a claim asks only those that have something."""
+    asked: list[str] = []
+    open_queues = claiming._open_queues
+
+    def watched(*what: Any) -> Any:
+        found = open_queues(*what)
+        asked.extend(name for name, _ in found)
+        return found
+
+    with closing(open_store(tmp_path, ahead=0.01)) as store:
+        store.serve(4, None)
+        for number in range(50):
+            store.add(make_record(f"task:{number}", queue=f"customer-{number}"))
+            assert store.cancel(f"task:{number}", NOW)
+        for name in ("a", "b"):
+            store.add(make_record(f"task:{name}", queue=name))
+        monkeypatch.setattr(claiming, "_open_queues", watched)
+        assert {record.id for _ in range(2) if (record := store.claim(THREAD, NOW))} == {"task:a", "task:b"}
+    assert set(asked) == {"a", "b"}

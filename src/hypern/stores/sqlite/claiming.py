@@ -32,7 +32,7 @@ def claim_some(
     `unknown`: none of these functions, which this process does not know."""
     found: list[tuple[float, int]] = []
     limits.are_set = False
-    for queue, room in _open_queues(transaction, queues):
+    for queue, room in _open_queues(transaction, lane, queues):
         limits.are_set = limits.are_set or room is not None
         limit = wanted if room is None else min(wanted, room)
         if limit <= 0:
@@ -54,9 +54,11 @@ def claim_some(
     return claimed
 
 
-def _open_queues(transaction: Transaction, queues: Collection[str] | None) -> list[tuple[str, int | None]]:
+def _open_queues(
+    transaction: Transaction, lane: int, queues: Collection[str] | None
+) -> list[tuple[str, int | None]]:
     found = []
-    for name, room in transaction.execute(sql.OPEN_QUEUES).fetchall():
+    for name, room in transaction.execute(sql.OPEN_QUEUES, (lane,)).fetchall():
         if queues is not None and name not in queues:
             continue
         # What this transaction has moved so far is not among the counts yet.

@@ -59,15 +59,11 @@ def next_due(connection: sqlite3.Connection) -> float | None:
 def finds_ready(connection: sqlite3.Connection, hands: Hands, lane: Lane) -> bool:
     """Whether a task of this lane waits that this process could claim."""
     number = lane_number(lane)
-    for name, paused, _ in connection.execute(sql.QUEUES).fetchall():
-        if paused or (hands.queues is not None and name not in hands.queues):
+    unknown = json.dumps(sorted(hands.unknown)) if hands.unknown else None
+    for (name,) in connection.execute(sql.BUSY_QUEUES, (number,)).fetchall():
+        if hands.queues is not None and name not in hands.queues:
             continue
-        if not hands.unknown:
-            row = connection.execute(sql.IS_READY, (number, name)).fetchone()
-        else:
-            unknown = json.dumps(sorted(hands.unknown))
-            row = connection.execute(sql.IS_KNOWN_READY, (number, name, unknown)).fetchone()
-        if row is not None:
+        if unknown is None or connection.execute(sql.IS_KNOWN_READY, (number, name, unknown)).fetchone():
             return True
     return False
 

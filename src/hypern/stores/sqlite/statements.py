@@ -145,11 +145,23 @@ ADD_COUNT = """
 INSERT INTO hypern_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number
 """
 
-# Which queues may give something, with the room that their limit leaves.
-OPEN_QUEUES = """
-SELECT name, CASE WHEN most IS NULL THEN NULL ELSE most - (
+# The queues of a lane in which something waits: one step in the index for each. All queues that there ever
+# were can be many more.
+_BUSY = """
+WITH RECURSIVE busy(queue) AS (
+    SELECT min(queue) FROM hypern_tasks WHERE state = 0 AND lane = ?1
+    UNION ALL
+    SELECT (
+        SELECT min(t.queue) FROM hypern_tasks t WHERE t.state = 0 AND t.lane = ?1 AND t.queue > busy.queue
+    ) FROM busy WHERE busy.queue IS NOT NULL
+)
+"""
+BUSY_QUEUES = f"{_BUSY} SELECT name FROM hypern_queues WHERE paused = 0 AND name IN busy"
+# Those that may give something, and those with a limit, with the room that it leaves.
+OPEN_QUEUES = f"""
+{_BUSY} SELECT name, CASE WHEN most IS NULL THEN NULL ELSE most - (
     SELECT coalesce(sum(number), 0) FROM hypern_counts WHERE queue = name AND state = 2
-) END FROM hypern_queues WHERE paused = 0
+) END FROM hypern_queues WHERE paused = 0 AND (most IS NOT NULL OR name IN busy)
 """
 FIRST_READY = """
 SELECT seq, rank FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? ORDER BY rank, seq LIMIT ?
@@ -166,7 +178,6 @@ CLAIM = f"""
 UPDATE hypern_tasks SET state = 2, owner = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
 WHERE seq IN (SELECT value FROM json_each(?)) AND state = 0 RETURNING {_COLUMNS}
 """
-IS_READY = "SELECT 1 FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ? LIMIT 1"
 IS_KNOWN_READY = """
 SELECT 1 FROM hypern_tasks WHERE state = 0 AND lane = ? AND queue = ?
     AND func NOT IN (SELECT value FROM json_each(?)) LIMIT 1
