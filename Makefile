@@ -9,8 +9,9 @@ BIN := .venv/bin
 demo: .venv/.installed-demo
 	@PORT=$(PORT) $(BIN)/python examples/shop/app.py
 
+# Most tests wait for processes, disks and links: two at a time. One file stays together.
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/.installed
 	@$(BIN)/ruff check

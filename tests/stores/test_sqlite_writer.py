@@ -184,6 +184,8 @@ def test_ctrl_c_in_whoever_leads(writer: Writer, database: Database) -> None:
     """A signal that comes while the main thread writes for all ends its own work only; what stood in the same
     transaction is written, once, and the next one leads."""
     told: list[int] = []
+    # A shell that starts the tests in the background has them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(transaction: Transaction) -> None:
         transaction.execute("INSERT INTO written VALUES (5)")
@@ -194,6 +196,7 @@ def test_ctrl_c_in_whoever_leads(writer: Writer, database: Database) -> None:
         with pytest.raises(KeyboardInterrupt):
             writer.run(interrupted)
         assert writer.run(put(200 + turn)) == 200 + turn
+    signal.signal(signal.SIGINT, before)
     writer.flush()
     assert sorted(told) == list(range(100, 120))
     assert written(database) == [*range(100, 120), *range(200, 220)]

@@ -29,8 +29,8 @@ def fails() -> None:
     raise ValueError("no luck")
 
 
-def engine_threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("hypern-task-")}
+def engine_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("hypern-task-")}
 
 
 # -- start and stop ---------------------------------------------------------------------------------

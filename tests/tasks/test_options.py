@@ -113,7 +113,7 @@ def test_a_slip_of_the_pen(written: str, meant: str) -> None:
 def test_an_unknown_option() -> None:
     """Where nothing similar exists the error lists what there is, also if the value is None."""
     for value in (None, 1):
-        with pytest.raises(InvalidOption, match=r"there are backoff, delay_seconds, .*unique_for"):
+        with pytest.raises(InvalidOption, match=r"there are backoff, .*, delay_seconds, .*unique_for"):
             background(plain).with_options(xyz=value)  # type: ignore[call-arg]
 
 
