@@ -176,6 +176,7 @@ def test_one_who_gathers_is_interrupted() -> None:
     assert sorted(result for results in written.transactions for result in results) == [1, 2, 3]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupts_at_any_moment() -> None:
     """Whatever moment a signal handler raises in, nobody waits for ever, and all work is done once."""
 
