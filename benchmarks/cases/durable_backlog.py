@@ -15,12 +15,17 @@ FULL_ROUNDS, QUICK_ROUNDS = 3, 2
 
 
 def run(rounds: int, quick: bool) -> Report:
+    return report("Durable: with many rows in the store", SYSTEM, ALLOWED_GROWTH, rounds, quick)
+
+
+def report(title: str, system: System, allowed_growth: float, rounds: int, quick: bool) -> Report:
+    """The case for the store that `system` measures."""
     sizes = (FEW, MANY_QUICK if quick else MANY)
     contenders = {f"{size:,} {kind}": (kind, size) for kind in KINDS for size in sizes}
 
     def measure(name: str) -> Figures:
         kind, size = contenders[name]
-        return run_system(SYSTEM, kind, str(size))
+        return run_system(system, kind, str(size))
 
     measured = interleave(list(contenders), rounds, measure)
 
@@ -29,7 +34,7 @@ def run(rounds: int, quick: bool) -> Report:
         return measured.ratios(many, few, figure)
 
     return Report(
-        title="Durable: with many rows in the store",
+        title=title,
         note="One thread that asks the store directly: 2,000 tasks claimed and ended with a small result, "
         "then 200 submitted. The delayed rows are of a higher priority than the tasks that are claimed.",
         header=("rows", "found", "claim and end, µs a task", "submit, µs"),
@@ -46,7 +51,7 @@ def run(rounds: int, quick: bool) -> Report:
             Target(
                 f"{what}, {kind} rows: {sizes[1]:,} ÷ {sizes[0]:,}",
                 growth(kind, figure),
-                ALLOWED_GROWTH,
+                allowed_growth,
                 False,
             )
             for what, figure in (("claim and end", "claim_us"), ("submit", "submit_us"))

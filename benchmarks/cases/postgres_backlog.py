@@ -1,56 +1,16 @@
 """What claiming and submitting a task cost when many rows are in PostgreSQL: waiting, delayed or finished."""
 
-from benchmarks.cases.durable import System, cell, run_system
+from benchmarks.cases.durable import System
+from benchmarks.cases.durable_backlog import ENVIRONMENTS, report
 from benchmarks.environments import OURS
-from benchmarks.processes import Figures
-from benchmarks.report import Report, Target
-from benchmarks.rounds import interleave
+from benchmarks.report import Report
 
-KINDS = ("waiting", "delayed", "finished")
-FEW, MANY, MANY_QUICK = 10_000, 1_000_000, 100_000
+__all__ = ["ENVIRONMENTS", "FULL_ROUNDS", "QUICK_ROUNDS", "run"]
+
 ALLOWED_GROWTH = 1.3
 SYSTEM = System(OURS, "postgres_backlog.py", "", on_postgres=True)
-ENVIRONMENTS = {OURS}
 FULL_ROUNDS, QUICK_ROUNDS = 3, 1
 
 
 def run(rounds: int, quick: bool) -> Report:
-    sizes = (FEW, MANY_QUICK if quick else MANY)
-    contenders = {f"{size:,} {kind}": (kind, size) for kind in KINDS for size in sizes}
-
-    def measure(name: str) -> Figures:
-        kind, size = contenders[name]
-        return run_system(SYSTEM, kind, str(size))
-
-    measured = interleave(list(contenders), rounds, measure)
-
-    def growth(kind: str, figure: str) -> list[float]:
-        few, many = (f"{size:,} {kind}" for size in sizes)
-        return measured.ratios(many, few, figure)
-
-    return Report(
-        title="PostgreSQL: with many rows in the store",
-        note="One thread that asks the store directly: 2,000 tasks claimed and ended with a small result, "
-        "then 200 submitted. The delayed rows are of a higher priority than the tasks that are claimed.",
-        header=("rows", "found", "claim and end, µs a task", "submit, µs"),
-        rows=[
-            (
-                name,
-                cell(measured, name, "rows"),
-                cell(measured, name, "claim_us", 1),
-                cell(measured, name, "submit_us"),
-            )
-            for name in contenders
-        ],
-        targets=[
-            Target(
-                f"{what}, {kind} rows: {sizes[1]:,} ÷ {sizes[0]:,}",
-                growth(kind, figure),
-                ALLOWED_GROWTH,
-                False,
-            )
-            for what, figure in (("claim and end", "claim_us"), ("submit", "submit_us"))
-            for kind in KINDS
-        ],
-        measured=measured,
-    )
+    return report("PostgreSQL: with many rows in the store", SYSTEM, ALLOWED_GROWTH, rounds, quick)
