@@ -30,6 +30,9 @@ class Diary(Companion):
         self.told.append(("beginning", record.attempt))
         return lambda exception, error: self.told.append(("ended", type(exception).__name__, error))
 
+    def overdue(self, record: TaskRecord, attempt: int, error: str) -> None:
+        self.told.append(("overdue", attempt, error.partition(":")[0]))
+
     def settled(self, record: TaskRecord, attempt: int, ending: Ending) -> None:
         self.told.append(("settled", attempt, type(ending).__name__))
 
@@ -112,13 +115,14 @@ def test_each_step_is_told(store: str, func: Any, expected: list[Any], make_app:
 
 
 def test_a_time_limit_is_settled_first(make_app: MakeApp) -> None:
-    """A time-out is recorded while the function still runs; its own end comes later."""
+    """That its time is up is told before it is recorded, while the function runs; its own end comes later."""
     app = make_app()
     diary = Diary()
     app.engine.companions.add(diary)
     go = threading.Event()
     done(app, app.submit_task(go.wait, (20,), timeout=0.05))
-    assert ("settled", 1, "Failed") in diary.told
+    assert ("overdue", 1, "TimeoutError") in diary.told
+    assert app.engine.wait_until(lambda: ("settled", 1, "Failed") in diary.told, WAIT)
     assert ("ended", "NoneType", None) not in diary.told
     go.set()
     assert app.engine.wait_until(lambda: ("ended", "NoneType", None) in diary.told, WAIT)

@@ -229,6 +229,8 @@ def test_a_time_limit(make_app: MakeApp, spans: Spans) -> None:
     run = spans.one("run")
     assert run.status.status_code is StatusCode.ERROR
     assert "timeout" in (run.status.description or "")
+    assert run.attributes is not None
+    assert run.attributes["hypern.task.outcome"] == "failed"
 
 
 def test_many_at_once(store: str, make_app: MakeApp, spans: Spans) -> None:

@@ -41,6 +41,9 @@ class Companion:
     def following(self, record: TaskRecord) -> None:
         """In that process, before the function is called in this context: go on from the record's trail."""
 
+    def overdue(self, record: TaskRecord, attempt: int, error: str) -> None:
+        """The time of an attempt is up, which is about to be recorded; its function may still run."""
+
     def settled(self, record: TaskRecord, attempt: int, ending: Ending) -> None:
         """It has been recorded how an attempt at a task ended, in whichever thread."""
 
@@ -80,6 +83,10 @@ class Companions:
     def follow(self, record: TaskRecord) -> None:
         for companion in self.members:
             _told(companion.following, record)
+
+    def overdue(self, record: TaskRecord, attempt: int, error: str) -> None:
+        for companion in self.members:
+            _told(companion.overdue, record, attempt, error)
 
     def settled(self, record: TaskRecord, attempt: int, ending: Ending) -> None:
         for companion in self.members:

@@ -154,6 +154,8 @@ class Work:
 
         def expire() -> None:
             error = f"TimeoutError: the attempt took longer than its timeout of {timeout:g} s"
+            # Before anybody can see it and let the function return.
+            self.companions.overdue(record, attempt, error)
             self.finish(record, fence, attempt, Failed(error, error, _TIMEOUT_KINDS))
             give_up()
 

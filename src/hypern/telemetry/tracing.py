@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import context as contexts
@@ -24,7 +25,7 @@ from hypern.errors import ConfigurationError
 from hypern.http.context import Context
 from hypern.http.request import Request
 from hypern.http.response import Response
-from hypern.records import Ending, Failed, TaskRecord
+from hypern.records import TaskRecord
 from hypern.tasks.companions import Companion, Ended
 from hypern.tasks.engine import Engine
 from hypern.tasks.runtime import current_engine
@@ -55,8 +56,8 @@ class Tracing(Companion):
         self._requests = requests
         self._continue = continue_trace
         self._tracer = trace.get_tracer("hypern", tracer_provider=tracer_provider)
-        # The spans of attempts under way, by id and number of the attempt.
-        self._open: dict[tuple[str, int], Span] = {}
+        # The attempts under way, by id and number.
+        self._open: dict[tuple[str, int], _Attempt] = {}
 
     def install(self, app: Any) -> None:
         """Trace an app and its tasks; `app.use` calls it. ConfigurationError for a router."""
@@ -155,29 +156,35 @@ class Tracing(Companion):
             links=[Link(origin)] if origin.is_valid and not self._continue else None,
         )
         key = (record.id, record.attempt)
-        self._open[key] = span
+        attempted = self._open[key] = _Attempt(span)
         # Of what was current where the task was submitted, as baggage, nothing is current here.
         token = contexts.attach(trace.set_span_in_context(span, TraceContext()))
 
         def ended(exception: BaseException | None, error: str | None) -> None:
             self._open.pop(key, None)
             contexts.detach(token)
-            _say_how_it_ended(span, record, exception, error)
+            _say_how_it_ended(attempted, record, exception, error)
             span.end()
 
         return ended
 
-    def settled(self, record: TaskRecord, attempt: int, ending: Ending) -> None:
-        span = self._open.get((record.id, attempt))
-        if span is not None and isinstance(ending, Failed):
-            # Its time is up, and its function does not know that yet.
-            span.set_status(StatusCode.ERROR, ending.error)
+    def overdue(self, record: TaskRecord, attempt: int, error: str) -> None:
+        attempted = self._open.get((record.id, attempt))
+        if attempted is not None:
+            attempted.overdue = error
 
     def passing_on(self, trail: dict[str, str]) -> None:
         _propagator.inject(trail)
 
     def following(self, record: TaskRecord) -> None:
         contexts.attach(_propagator.extract(record.trail or {}, context=TraceContext()))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    span: Span
+    # That its time is up, if it is.
+    overdue: str | None = None
 
 
 _COUNT = "messaging.batch.message_count"
@@ -209,9 +216,14 @@ def _leave_trail(record: TaskRecord, span: Span) -> None:
 
 
 def _say_how_it_ended(
-    span: Span, record: TaskRecord, exception: BaseException | None, error: str | None
+    attempted: _Attempt, record: TaskRecord, exception: BaseException | None, error: str | None
 ) -> None:
-    if isinstance(exception, Wish):
+    span = attempted.span
+    if attempted.overdue is not None:
+        # Whatever its function has made of it since then.
+        outcome, exception, error = "failed", None, attempted.overdue
+        span.set_attribute("error.type", "TimeoutError")
+    elif isinstance(exception, Wish):
         outcome = "cancelled" if isinstance(exception, Cancel) else "retried"
     elif exception is not None and record.cancel_requested and not isinstance(exception, Exception):
         outcome = "cancelled"
@@ -219,6 +231,7 @@ def _say_how_it_ended(
         outcome = "completed"
     else:
         outcome = "failed"
+    if outcome == "failed":
         if exception is not None:
             span.record_exception(exception)
             span.set_attribute("error.type", type(exception).__qualname__)
