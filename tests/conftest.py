@@ -1,5 +1,6 @@
 """What tests of every part may ask for."""
 
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -9,6 +10,11 @@ from tests.postgres.fixtures import (  # noqa: F401 - pytest finds fixtures by t
     private_postgres,
     private_server,
 )
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell without job control starts what is put behind it deaf to Ctrl-C, and so would be the programs
+    # that these tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -30,7 +30,7 @@ from hypern import (
 from hypern.config import Settings
 from hypern.errors import InvalidTask
 from hypern.tasks.engine import Engine
-from hypern.tasks.runtime import use_engine
+from hypern.tasks.runtime import current_engine, use_engine
 
 gate = threading.Event()
 
@@ -53,15 +53,24 @@ def waits() -> str:
 
 @background()
 async def sleeps() -> str:
+    current_task().progress(0.0)
     await asyncio.sleep(WAIT)
     return "slept"
 
 
 @background()
 def gives_way() -> int:
+    current_task().progress(0.0)
     while not current_task().cancel_requested:
         time.sleep(0.002)
     return current_task().attempt
+
+
+@background()
+def until_the_stop() -> None:
+    current_task().progress(0.0)
+    while not current_engine().is_paused:
+        time.sleep(0.002)
 
 
 @background()
@@ -146,6 +155,11 @@ def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
+def begun(task_id: str, attempt: int = 1) -> None:
+    """Wait until its function has been called for this attempt: a claimed task is RUNNING a moment before."""
+    until(lambda: (task := get_task(task_id)) and task.attempt == attempt and task.progress is not None)
+
+
 def ended(task_id: str) -> Any:
     return until(lambda: (task := get_task(task_id)) is not None and task.is_done() and task)
 
@@ -215,7 +229,7 @@ def test_a_killed_process_loses_nothing(only_submits: Engine, program: Run) -> N
     """A task of a process that is killed is run by another one, without being asked."""
     task_id = sleeps()
     first = program(SERVE)
-    until(lambda: get_task(task_id).is_running())  # type: ignore[union-attr]
+    begun(task_id)
     program(SERVE)
     first.kill()
     until(lambda: get_task(task_id).attempt == 2)  # type: ignore[union-attr]
@@ -227,21 +241,21 @@ def test_an_orderly_stop_spends_no_attempt(only_submits: Engine, program: Run) -
     """What has not ended within the grace is handed back, and runs elsewhere as its first attempt."""
     task_id = sleeps()
     first = program(SERVE)
-    until(lambda: get_task(task_id).is_running())  # type: ignore[union-attr]
+    begun(task_id)
     assert first.stdin is not None
     first.stdin.close()
     assert first.wait(WAIT) == 0
     assert (get_task(task_id).status, get_task(task_id).attempt) == (TaskStatus.PENDING, 0)  # type: ignore[union-attr]
     program(SERVE)
-    until(lambda: get_task(task_id).is_running())  # type: ignore[union-attr]
-    assert get_task(task_id).attempt == 1  # type: ignore[union-attr]
+    begun(task_id)
 
 
 def test_asked_to_stop_from_another_process(only_submits: Engine, program: Run) -> None:
     """A coroutine gets CancelledError, a plain function sees that it was asked."""
     plain, coroutine = gives_way(), sleeps()
     program(SERVE)
-    until(lambda: get_task(plain).is_running() and get_task(coroutine).is_running())  # type: ignore[union-attr]
+    begun(plain)
+    begun(coroutine)
     assert cancel_task(plain)
     assert cancel_task(coroutine)
     assert ended(plain).result == 1
@@ -290,15 +304,14 @@ def test_many_processes_start_each_task_once(only_submits: Engine, program: Run,
 
 def test_sigterm_leaves_the_rest_to_others(only_submits: Engine, program: Run) -> None:
     """A worker that is told to end starts nothing more, though there is more to do."""
-    add.submit_many([(number,) for number in range(200)])
-    first = gives_way()
+    runs = until_the_stop()
     worker = program("app.run_tasks(workers=1)")
-    until(lambda: get_task(first).is_done() or get_task(first).is_running() or True)  # type: ignore[union-attr]
-    until(lambda: only_submits.store.count()[TaskStatus.COMPLETED] > 0)
+    begun(runs)
+    add.submit_many([(number,) for number in range(200)])
     worker.send_signal(signal.SIGTERM)
-    cancel_task(first)
     assert worker.wait(WAIT) == 0
-    assert only_submits.store.count()[TaskStatus.RUNNING] == 0
+    assert ended(runs).status is TaskStatus.COMPLETED
+    assert only_submits.store.count()[TaskStatus.PENDING] == 200
 
 
 def test_the_child_of_a_fork_has_the_store_too(engine: Engine) -> None:
