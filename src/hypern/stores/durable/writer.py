@@ -270,23 +270,27 @@ class Writer:
             self._to_tell.extend(later)
             self.ring()
             return
-        for piece in later:
-            self._call(piece)
+        self._call(later)
 
     def _tell_later_ones(self) -> None:
         while self._to_tell:
-            self._call(self._to_tell.popleft())
+            self._call([self._to_tell.popleft()])
 
-    def _call(self, piece: Piece) -> None:
-        if piece.then is None or piece.is_told:
-            return
-        piece.is_told = True
+    def _call(self, pieces: list[Piece]) -> None:
+        told = 0
         try:
-            piece.then(piece.result, piece.error)
-        except BaseException:
-            logger.exception("telling what became of a task failed")
-        with self._mutex:
-            self._untold -= 1
+            for piece in pieces:
+                if piece.then is None or piece.is_told:
+                    continue
+                piece.is_told = True
+                told += 1
+                try:
+                    piece.then(piece.result, piece.error)
+                except BaseException:
+                    logger.exception("telling what became of a task failed")
+        finally:
+            with self._mutex:
+                self._untold -= told
 
     def _hand_on(self, leader: object, goes_on: bool = False) -> None:
         """`leader` leads no more; whoever waits first does. Nothing happens if it did not lead. `goes_on`: it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Collection
 
 from hypern.stores.durable.claims import Row
@@ -46,8 +47,8 @@ def claim_some(
     if not firsts:
         return []
     claimed: list[Row] = transaction.execute(sql.CLAIM, (owner, wall, json.dumps(firsts))).fetchall()
-    for row in claimed:
-        transaction.moved(row[17], READY, RUNNING)
+    for queue, number in Counter(row[17] for row in claimed).items():
+        transaction.moved(queue, READY, RUNNING, number)
     # They come in any order.
     places = {seq: place for place, seq in enumerate(firsts)}
     claimed.sort(key=lambda row: places[row[0]])

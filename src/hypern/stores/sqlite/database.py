@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 from hypern.clock import SystemClock
@@ -206,8 +207,8 @@ class Database:
                 time.sleep(0.002)
 
 
-def _text(data: bytes) -> str:
-    return str(data, "utf-8", "replace")
+# Called for every text that is read; a function of Python would take longer than the reading.
+_text = partial(str, encoding="utf-8", errors="replace")
 
 
 def _check_library() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, assert_never
 
 from hypern.records import Again, Cancelled, Completed, Ending, Failed
 from hypern.stores.base import ATTEMPTS_KEPT
@@ -13,53 +15,96 @@ from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
 
 
-def record_ending(
-    transaction: Transaction,
-    claim: Claim,
-    owner: str,
-    ending: Ending,
-    result: tuple[bytes | None, str | None],
-    wall: float,
-    keeping: Keeping,
-) -> bool:
-    """Write how an attempt ended. `result`: a returned value as it is kept, and why it is not.
+class Recording:
+    """The work of recording how an attempt ended. `result`: a returned value as it is kept, and why it is
+    not. Those that `can_be_done_together` and follow each other are done so (`record_together`)."""
 
-    False: refused.
-    """
-    record = claim.record
-    attempt, started_at = record.attempt, record.started_at
-    gone_at = keeping.gone_at(record.spec.rules, wall)
-    ran = (attempt, started_at, wall)
-    mine = (claim.seq, claim.fence, owner)
-    execute = transaction.execute
-    match ending:
-        case Completed():
-            cursor = execute(sql.COMPLETE, (*result, *ran, gone_at, *mine))
-            after = COMPLETED
-        case Failed():
-            cursor = execute(sql.FAIL, (ending.error, ending.traceback, *ran, gone_at, *mine))
-            after = FAILED
-        case Cancelled():
-            cursor = execute(sql.GIVE_WAY, (ending.reason, *ran, gone_at, *mine))
-            after = CANCELLED
-        case Again():
-            left = attempt if ending.counts else attempt - 1
-            values = (ending.error, ending.traceback, left, started_at, ending.due)
-            cursor = execute(sql.TRY_AGAIN, (*values, *mine))
-            after = SCHEDULED
-        case _:
-            assert_never(ending)
-    if cursor.rowcount == 0:
+    __slots__ = ("_claim", "_ending", "_keeping", "_owner", "_result", "_wall")
+
+    def __init__(
+        self,
+        claim: Claim,
+        owner: str,
+        ending: Ending,
+        result: tuple[bytes | None, str | None],
+        wall: float,
+        keeping: Keeping,
+    ) -> None:
+        self._claim = claim
+        self._owner = owner
+        self._ending = ending
+        self._result = result
+        self._wall = wall
+        self._keeping = keeping
+
+    @property
+    def queue(self) -> str:
+        return self._claim.queue
+
+    def can_be_done_together(self) -> bool:
+        return type(self._ending) is Completed and self._keeping.number is None
+
+    def __call__(self, transaction: Transaction) -> bool:
+        """Record it. False: refused."""
+        claim, ending, execute = self._claim, self._ending, transaction.execute
+        attempt, started_at = claim.record.attempt, claim.record.started_at
+        match ending:
+            case Completed():
+                cursor = execute(sql.COMPLETE, self.completed())
+                after = COMPLETED
+            case Failed():
+                cursor = execute(sql.FAIL, (ending.error, ending.traceback, *self._ended()))
+                after = FAILED
+            case Cancelled():
+                cursor = execute(sql.GIVE_WAY, (ending.reason, *self._ended()))
+                after = CANCELLED
+            case Again():
+                left = attempt if ending.counts else attempt - 1
+                values = (ending.error, ending.traceback, left, started_at, ending.due)
+                cursor = execute(sql.TRY_AGAIN, (*values, *self._mine()))
+                after = SCHEDULED
+            case _:
+                assert_never(ending)
+        if cursor.rowcount == 0:
+            return False
+        transaction.moved(claim.queue, RUNNING, after)
+        self.count(transaction, after)
+        if isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts):
+            remember(transaction, claim.seq, attempt, started_at, self._wall, ending.error, ending.traceback)
+        if self._keeping.number is not None and after > RUNNING:
+            forget_surplus(transaction, self._keeping.number, 1)
+        return True
+
+    def completed(self) -> tuple[Any, ...]:
+        """The parameters of `COMPLETE`."""
+        return (*self._result, *self._ended())
+
+    def count(self, transaction: Transaction, after: int) -> None:
+        """The attempt has ended, and its task gone over to this state."""
+        record = self._claim.record
+        tally = transaction.tally(record.name, self._wall)
+        tally.count(STATUS[after])
+        if record.started_at:
+            tally.measure(record.started_at - record.ready_at, self._wall - record.started_at)
+
+    def _ended(self) -> tuple[Any, ...]:
+        record, wall = self._claim.record, self._wall
+        gone_at = self._keeping.gone_at(record.spec.rules, wall)
+        return (record.attempt, record.started_at, wall, gone_at, *self._mine())
+
+    def _mine(self) -> tuple[int, int, str]:
+        return (self._claim.seq, self._claim.fence, self._owner)
+
+
+def record_together(transaction: Transaction, recordings: Sequence[Recording]) -> bool:
+    """Record all of these. False: some are refused, and only the others have been recorded."""
+    cursor = transaction.connection.executemany(sql.COMPLETE, [each.completed() for each in recordings])
+    if cursor.rowcount != len(recordings):
         return False
-    transaction.moved(claim.queue, RUNNING, after)
-    tally = transaction.tally(record.name, wall)
-    tally.count(STATUS[after])
-    if started_at:
-        tally.measure(started_at - record.ready_at, wall - started_at)
-    if isinstance(ending, Failed) or (isinstance(ending, Again) and ending.counts):
-        remember(transaction, claim.seq, attempt, started_at, wall, ending.error, ending.traceback)
-    if keeping.number is not None and after > RUNNING:
-        forget_surplus(transaction, keeping.number, 1)
+    for queue, number in Counter(each.queue for each in recordings).items():
+        transaction.moved(queue, RUNNING, COMPLETED, number)
+    for each in recordings:
+        each.count(transaction, COMPLETED)
     return True
 
 

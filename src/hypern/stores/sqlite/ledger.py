@@ -16,7 +16,7 @@ from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import LogLine
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.claiming import Limits, claim_some
-from hypern.stores.sqlite.endings import record_ending
+from hypern.stores.sqlite.endings import Recording
 from hypern.stores.sqlite.neighbours import Neighbours
 from hypern.stores.sqlite.steering import keep_log
 from hypern.stores.sqlite.transaction import Transaction
@@ -87,11 +87,8 @@ class SQLiteLedger:
         soon: bool = True,
     ) -> None:
         owner = self._neighbours.presence().incarnation
-
-        def work(transaction: Transaction) -> bool:
-            return record_ending(transaction, claim, owner, ending, result, wall, self._keeping)
-
-        self._writer.post(work, then, soon=soon, persistent=True)
+        recording = Recording(claim, owner, ending, result, wall, self._keeping)
+        self._writer.post(recording, then, soon=soon, persistent=True)
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
         owner = self._neighbours.presence().incarnation

@@ -7,6 +7,9 @@ import logging
 import math
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
 
 from hypern.errors import QueueUnavailable, TaskError
 from hypern.stores.durable.crashing import crash_point
@@ -15,6 +18,7 @@ from hypern.stores.sqlite import beats
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.adding import PlainAdding, add_together
 from hypern.stores.sqlite.database import PATIENCE, Database
+from hypern.stores.sqlite.endings import Recording, record_together
 from hypern.stores.sqlite.transaction import Transaction, Work
 from hypern.stores.sqlite.trouble import describe, is_busy, is_environmental, primary_code, unavailable
 
@@ -103,7 +107,7 @@ class Transactions:
     def _do(self, pieces: list[Piece]) -> Piece | None:
         """Do all of them, but for one that cannot be done at all, which is returned. Raises _Apart."""
         transaction = Transaction(self._database.writer())
-        for piece in pieces if self._takes_apart else _add_plain_ones(transaction, pieces):
+        for piece in pieces if self._takes_apart else _do_together(transaction, pieces):
             try:
                 piece.result, piece.error = piece.work(transaction), None
             except QueueUnavailable:
@@ -189,23 +193,37 @@ class _Apart(Exception):
     ROLLBACK."""
 
 
-def _add_plain_ones(transaction: Transaction, pieces: list[Piece]) -> list[Piece]:
-    """Add at once what can be added so; the pieces that are left to do. Raises _Apart."""
-    rows = [piece.work.row for piece in pieces if isinstance(piece.work, PlainAdding)]
-    if len(rows) < 2:
-        return pieces
+def _do_together(transaction: Transaction, pieces: list[Piece]) -> Iterator[Piece]:
+    """Do what can be done at once; what has to be done one by one is yielded when it is its turn. Raises
+    _Apart."""
+    added = [piece for piece in pieces if isinstance(piece.work, PlainAdding)]
+    if len(added) > 1:
+        rows = [piece.work.row for piece in added]
+        _all_or_apart(added, None, partial(add_together, transaction, rows))
+        pieces = [piece for piece in pieces if not isinstance(piece.work, PlainAdding)]
+    # Not before what was in line before them: what a task said last was said before its end.
+    for ends_together, group in groupby(pieces, _ends_together):
+        ended = list(group)
+        if ends_together and len(ended) > 1:
+            recordings = [piece.work for piece in ended]
+            _all_or_apart(ended, True, partial(record_together, transaction, recordings))
+        else:
+            yield from ended
+
+
+def _ends_together(piece: Piece) -> bool:
+    return isinstance(piece.work, Recording) and piece.work.can_be_done_together()
+
+
+def _all_or_apart(pieces: list[Piece], result: bool | None, do: Callable[[], bool]) -> None:
+    """All of them are done by `do()`, with this result, or none is."""
     try:
-        are_new = add_together(transaction, rows)
+        are_done = do()
     except Exception as error:
         if is_environmental(error):
             raise
         raise _Apart from error
-    if not are_new:
+    if not are_done:
         raise _Apart
-    left = []
     for piece in pieces:
-        if isinstance(piece.work, PlainAdding):
-            piece.result, piece.error = None, None
-        else:
-            left.append(piece)
-    return left
+        piece.result, piece.error = result, None

@@ -24,12 +24,12 @@ class Transaction:
         self.counts: Counter[tuple[str, int]] = Counter()
         self.tallies: dict[tuple[int, str], Tally] = {}
 
-    def moved(self, queue: str, before: int, after: int) -> None:
-        """A task of `queue` has gone from one state to another."""
+    def moved(self, queue: str, before: int, after: int, number: int = 1) -> None:
+        """So many tasks of `queue` have gone from one state to another."""
         if before >= RUNNING:
-            self.counts[queue, before] -= 1
+            self.counts[queue, before] -= number
         if after >= RUNNING:
-            self.counts[queue, after] += 1
+            self.counts[queue, after] += number
 
     def pruned(self, queue: str, before: int) -> None:
         """A task of `queue` that had ended is forgotten."""
