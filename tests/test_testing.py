@@ -91,7 +91,7 @@ def test_whatever_the_store(kind: str, tmp_path: Path, request: pytest.FixtureRe
         task_id = remind("ann")
         assert tasks.run_pending() == []
         tasks.advance(3599)
-        assert {task.result for task in tasks.run_pending()} == {"warm"}
+        assert {task.result for task in tasks.run_pending(timeout=60)} == {"warm"}
         tasks.advance(1)
         assert get_task(task_id).is_pending()  # type: ignore[union-attr]
         assert "dear ann" in {task.result for task in tasks.run_pending()}

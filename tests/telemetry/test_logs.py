@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from tests.journeys.running import until
 from tests.tasks.conftest import WAIT
 from tests.telemetry.conftest import MakeApp
 
@@ -116,8 +117,7 @@ def test_the_line_of_a_failure(make_app: MakeApp, lines: Lines) -> None:
     """The engine's own line about a task that failed has its fields too, and how it ended."""
     app = make_app()
     task_id = app.submit_task(fails)
-    done(app, task_id)
-    [line] = lines()
+    [line] = until(lines)
     assert (line["logger"], line["level"]) == ("hypern.tasks", "ERROR")
     assert (line["task_id"], line["attempt"], line["task_outcome"]) == (task_id, 1, "failed")
 

@@ -13,6 +13,7 @@ import pytest
 import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
+from tests.journeys.running import until
 from tests.tasks.conftest import WAIT
 from tests.telemetry.conftest import MakeApp
 
@@ -110,7 +111,7 @@ def test_no_task_sees_the_scope_of_another(make_app: MakeApp, sent: list[Any]) -
     for number in range(20):
         ids += [app.submit_task(func, (str(number),)) for func in (fails, fine, fails_async)]
     done(app, *ids)
-    assert app.engine.wait_until(lambda: len(sent) == 40, WAIT)
+    until(lambda: len(sent) == 40)
     for event in sent:
         row = event["tags"]["row"]
         assert event["exception"]["values"][0]["value"] == f"bad row {row}"
@@ -139,12 +140,14 @@ def test_what_fails_without_an_exception(make_app: MakeApp, sent: list[Any]) -> 
     app.use(Sentry())
     go = threading.Event()
     try:
-        done(app, app.submit_task(go.wait, (20,), timeout=0.05))
-        done(app, app.submit_task(dies, isolate="process"))
-        done(app, app.submit_task(raises, isolate="process"))
+        app.submit_task(go.wait, (20,), timeout=0.05)
+        until(lambda: len(sent) == 1)
+        app.submit_task(dies, isolate="process")
+        until(lambda: len(sent) == 2)
+        app.submit_task(raises, isolate="process")
+        until(lambda: len(sent) == 3)
     finally:
         go.set()
-    assert app.engine.wait_until(lambda: len(sent) == 3, WAIT)
     late, dead, raised = (event["logentry"]["message"] for event in sent)
     assert "TimeoutError: the attempt took longer" in late
     assert "WorkerLost" in dead
