@@ -104,7 +104,8 @@ class Watch:
         if self._writer.has_waiting():
             self._writer.ring()
         self._hands.let_go_of_stale()
-        self._is_quiet = not self._hands.are_busy()
+        # A task that is being taken may say something before anything else is written to the file.
+        self._is_quiet = self._hands.are_empty()
 
     def close(self) -> None:
         self._waking.close()
