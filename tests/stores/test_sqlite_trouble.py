@@ -26,6 +26,7 @@ from hypern.stores.conformance.suite import (
     make_record,
     release_all,
 )
+from hypern.stores.overview import LogLine
 from hypern.stores.sqlite.store import SQLiteStore
 from hypern.tasks.worker import Work
 
@@ -334,6 +335,19 @@ def test_progress_goes_on_after_trouble(store: SQLiteStore) -> None:
     with closing(open_store(store._database.address.path.parent)) as other:
         assert kept(other, "one").progress == Progress(0.2, None)
     assert finish(store, running, running.fence, Completed(None))
+
+
+def test_lines_of_the_log_wait_for_the_end_of_trouble(store: SQLiteStore) -> None:
+    """What a task logs while the file is locked is written afterwards, and so are later lines."""
+    running = claimed(store, make_record("one"))
+    lines = [LogLine(NOW, 20, "shop", f"line {number}") for number in range(3)]
+    with locked(store):
+        for line in lines[:2]:
+            store.log(running, running.fence, [line])
+            store.flush()
+    store.log(running, running.fence, lines[2:])
+    assert finish(store, running, running.fence, Completed(None))
+    assert store.logs("one") == lines
 
 
 def test_a_cancel_that_cannot_be_repeated_harms_no_thread(

@@ -15,7 +15,7 @@ from hypern.stores.durable.claims import Claim, Reserve, Row
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.ledger import Ledger
 from hypern.stores.durable.rows import Unreadable, encode_result, read_rules, to_claimed
-from hypern.stores.overview import LogLine
+from hypern.stores.overview import LINES_KEPT, LogLine
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -226,6 +226,8 @@ class Hands:
             waiting = self._lines.setdefault(record.id, [])
             is_on_its_way = bool(waiting)
             waiting.extend(lines)
+            # While the store is in trouble nobody takes them.
+            del waiting[:-LINES_KEPT]
         if not is_on_its_way:
             self._ledger.log(claim, lambda: self._take_lines(record.id))
 

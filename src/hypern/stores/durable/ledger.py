@@ -73,11 +73,13 @@ class Ledger(Protocol):
         ...
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
-        """Write soon how far a task is: what `latest()` gives then, None: nothing any more."""
+        """Write soon how far a task is: what `latest()` gives then, None: nothing any more. What cannot be
+        written now is taken from `latest()` and lost; a later report is tried anew."""
         ...
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
-        """Keep lines that a task wrote, soon: those that `latest()` gives then."""
+        """Keep lines that a task wrote, soon: those that `latest()` gives then. Whatever the trouble: what
+        cannot be written now is written as soon as that is possible."""
         ...
 
     def give_back(self, rows: Collection[Row]) -> None:

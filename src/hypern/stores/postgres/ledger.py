@@ -133,17 +133,27 @@ class PostgresLedger:
         self._writer.post(work, then, soon=soon, persistent=True)
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
+        said: list[bytes] = []
+
         def work(link: Link) -> None:
             progress = latest()
             if progress is not None:
+                said[:] = [progress]
+            # What was taken for a statement that failed, or was not answered, is not there a second time.
+            if said:
                 mine = (claim.seq, claim.fence, self._presence.incarnation())
-                link.rows(self._database.sql.REPORT, (progress, *mine))
+                link.rows(self._database.sql.REPORT, (said[0], *mine))
 
-        self._writer.post(work, lambda result, error: None, soon=False)
+        def then(result: None, error: BaseException | None) -> None:
+            if error is not None:
+                # What could not be written is said no more; the next report is written again.
+                latest()
+
+        self._writer.post(work, then, soon=False)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         work = Logging(self._database, claim, self._presence.incarnation(), latest)
-        self._writer.post(work, lambda result, error: None, soon=False)
+        self._writer.post(work, lambda result, error: None, soon=False, persistent=True)
 
     def give_back(self, rows: Collection[Row]) -> None:
         mine = [(row[0], row[13]) for row in rows]

@@ -103,6 +103,9 @@ class Logging(Batch):
     def keep(self, link: Link) -> None:
         # What was taken before the connection was lost is not there a second time.
         self.lines.extend(self.latest())
+        if not self.lines:
+            return
+        sql = self.database.sql
         values = (
             numbers([line.at for line in self.lines]),
             numbers([line.level for line in self.lines]),
@@ -110,8 +113,11 @@ class Logging(Batch):
             texts([line.text for line in self.lines]),
         )
         seq = self.claim.seq
-        link.rows(self.database.sql.ADD_LOGS, (*values, seq, self.claim.fence, self.owner))
-        link.rows(self.database.sql.FORGET_OLD_LOGS, (seq, seq, LINES_KEPT))
+        add = sql.ADD_LOGS_AGAIN if self.was_sent else sql.ADD_LOGS
+        link.rows(add, (*values, seq, self.claim.fence, self.owner))
+        # Should the lines of another task fail now, these are not written a second time.
+        self.lines.clear()
+        link.rows(sql.FORGET_OLD_LOGS, (seq, seq, LINES_KEPT))
 
 
 def again(

@@ -33,6 +33,14 @@ deleted AS (
 SELECT count(*) FROM deleted
 """
 
+_ADD_LOGS = """
+INSERT INTO {s}.logs (task, at, level, logger, text)
+SELECT t.seq, g.at, g.level, g.logger, g.text FROM {s}.tasks t, unnest(
+    %b::text::float8[], %b::text::int[], %b::text::text[], %b::text::text[]
+) WITH ORDINALITY AS g (at, level, logger, text, n)
+WHERE t.seq = %b AND t.state + 0 = 2 AND t.fence = %b AND t.owner = %b %new ORDER BY g.n
+"""
+
 
 def backwards(states: tuple[int, ...]) -> str:
     """Find tasks, the last added first. `states`: only those with one of these are looked at, and each of
@@ -61,13 +69,13 @@ SELECT id, state, attempt, cancel_requested, progress FROM {s}.tasks WHERE id = 
 SELECT l.at, l.level, l.logger, l.text FROM {s}.logs l JOIN {s}.tasks t ON t.seq = l.task
 WHERE t.id = %b ORDER BY l.added
 """
-    ADD_LOGS = """
-INSERT INTO {s}.logs (task, at, level, logger, text)
-SELECT t.seq, g.at, g.level, g.logger, g.text FROM {s}.tasks t, unnest(
-    %b::text::float8[], %b::text::int[], %b::text::text[], %b::text::text[]
-) WITH ORDINALITY AS g (at, level, logger, text, n)
-WHERE t.seq = %b AND t.state = 2 AND t.fence = %b AND t.owner = %b ORDER BY g.n
-"""
+    ADD_LOGS = _ADD_LOGS.replace("%new", "")
+    # After a statement that was not answered: those that it has written are there.
+    ADD_LOGS_AGAIN = _ADD_LOGS.replace(
+        "%new",
+        """AND NOT EXISTS (SELECT 1 FROM {s}.logs l
+    WHERE l.task = t.seq AND l.at = g.at AND l.logger = g.logger AND l.text = g.text)""",
+    )
     FORGET_OLD_LOGS = """
 DELETE FROM {s}.logs WHERE task = %b AND added <= (
     SELECT added FROM {s}.logs WHERE task = %b ORDER BY added DESC LIMIT 1 OFFSET %b

@@ -119,7 +119,7 @@ class SQLiteLedger:
             lines.extend(latest())
             keep_log(transaction, claim, owner, lines)
 
-        self._writer.post(work, lambda result, error: None, soon=False)
+        self._writer.post(work, lambda result, error: None, soon=False, persistent=True)
 
     def give_back(self, rows: Collection[Row]) -> None:
         def work(transaction: Transaction) -> None:
