@@ -1,8 +1,8 @@
 """Makes the peers' virtual environments under .bench/, each with its own pinned packages."""
 
+import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +43,11 @@ PINNED = {
         "psycopg-pool==3.3.3",
         "uvloop==0.23.0",
     ),
-    # Wants Python 3.12 or newer.
     "oban": ("oban==0.7.0", "uvloop==0.23.0"),
 }
+# The oldest Python of those that do not run on ours.
+WANTS = {"oban": (3, 12)}
+_NEWER = ("python3.13", "python3.12")
 
 
 def python_of(environment: str) -> str:
@@ -58,12 +60,13 @@ def python_of(environment: str) -> str:
 def prepare(environments: set[str]) -> None:
     """Create what is missing or made from other pins; what cannot be made is left to `why_missing`."""
     for name in sorted(environments - {OURS}):
+        python = _interpreter(name)
         made_from = HOME / name / "made-from.txt"
-        pins = "\n".join((sys.version, *PINNED[name]))
+        pins = "\n".join((_version(python), *PINNED[name]))
         if made_from.exists() and made_from.read_text() == pins:
             continue
         print(f"Installing {', '.join(PINNED[name])} into {HOME.name}/{name} …", file=sys.stderr, flush=True)
-        venv.create(HOME / name, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "venv", "--clear", str(HOME / name)], check=True)
         pip = [python_of(name), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         done = subprocess.run([*pip, *PINNED[name]], stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode == 0:
@@ -71,6 +74,24 @@ def prepare(environments: set[str]) -> None:
         else:
             print(done.stderr, file=sys.stderr, flush=True)
             (HOME / name / FAILED).write_text((done.stderr.strip().splitlines() or ["pip failed"])[-1])
+
+
+def _interpreter(name: str) -> str:
+    """Ours, if the packages run on it; else a newer one that starts here, from the path or from pyenv."""
+    if sys.version_info >= WANTS.get(name, (3, 0)):
+        return sys.executable
+    versions = (Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions").glob("3.1[23].*")
+    candidates = [*_NEWER, *(str(version / "bin" / "python") for version in sorted(versions, reverse=True))]
+    return next((python for python in candidates if _version(python)), sys.executable)
+
+
+def _version(python: str) -> str:
+    """What an interpreter says of itself; nothing if it does not start."""
+    try:
+        command = [python, "-c", "import sys; print(sys.version)"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def why_missing(environment: str) -> str | None:
