@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from hypern.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
@@ -42,6 +45,28 @@ def test_urlencoded_fields() -> None:
     assert form.to_dict() == {"a": "1", "b": "", "c": "é x"}
     with pytest.raises(KeyError):
         form["z"]
+
+
+@given(st.lists(st.sampled_from([*b"%=&+41aFg\r\n _.\x00", *"é".encode()]), max_size=20).map(bytes))
+def test_urlencoded_as_the_standard_library_has_it(body: bytes) -> None:
+    """Whatever is sent, it is read, or refused, as `urllib.parse.parse_qsl` does."""
+    try:
+        expected = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(BadRequest, match="UTF-8"):
+            parse_form(URLENCODED, body, 100)
+        return
+    form = parse_form(URLENCODED, body, 100)
+    assert len(form) == len(expected)
+    for name, _ in expected:
+        assert form.get_all(name) == [value for field, value in expected if field == name]
+
+
+def test_signs_that_begin_no_escape() -> None:
+    """They stand for themselves; a field with ten thousand of them, which would cost too much, is refused."""
+    assert parse_form(URLENCODED, b"a=100%&b=%zz%", 10)["b"] == "%zz%"
+    with pytest.raises(BadRequest, match="10,000"):
+        parse_form(URLENCODED, b"a=" + b"%" * 2**24, 10)
 
 
 def test_multipart_fields_and_files() -> None:

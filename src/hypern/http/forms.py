@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+from binascii import a2b_qp
 from pathlib import Path
 from typing import Any, overload
-from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from hypern.errors import BadRequest, PayloadTooLarge, UnsupportedMediaType
+
+# A '%' that stands for itself. Reading very many of them takes seconds, and no browser sends one.
+_STRAY = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_MOST_STRAYS = 10_000
 
 
 class UploadedFile:
@@ -174,8 +179,25 @@ def parse_form(content_type: str | None, body: bytes, max_parts: int) -> FormDat
 def _parse_fields(body: bytes, max_parts: int) -> FormData:
     if body.count(b"&") >= max_parts:
         raise PayloadTooLarge(f"The form has more than {max_parts} fields.")
+    fields = []
+    for field in body.split(b"&"):
+        if field:
+            name, _, value = field.partition(b"=")
+            fields.append((_unescaped(name), _unescaped(value)))
+    return FormData(fields, [])
+
+
+def _unescaped(text: bytes) -> str:
+    """As `urllib.parse.unquote_plus`, which takes seconds for the escapes of a large form: written as
+    quoted-printable, which differs in the sign and in that each sign begins an escape, they are read in C."""
+    text = text.replace(b"+", b" ")
+    if b"%" in text:
+        text, strays = _STRAY.subn(b"=25", text.replace(b"=", b"=3D"), _MOST_STRAYS)
+        if strays == _MOST_STRAYS:
+            raise BadRequest(f"A field of the form has {_MOST_STRAYS:,} or more '%' that begin no escape.")
+        text = a2b_qp(text.replace(b"%", b"="))
     try:
-        return FormData(parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict"), [])
+        return text.decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequest("The form is not valid UTF-8 after decoding its %-escapes.") from None
 
