@@ -183,25 +183,38 @@ def add_carefully(
         link.rows(sql.LOCK_CAPACITY)
     if key is not None and database.has_locks:
         link.rows(sql.LOCK_KEY, (database.locks, key))
-    if link.row(sql.IS_KNOWN, (record.id,)) is not None:
-        return record.id
-    submitted_at = parameters[12]
-    if key is not None:
-        held = link.row(sql.HOLDER, (key,)) or link.row(sql.KEY_HOLDER, (key, submitted_at))
+    submitted_at, period = parameters[12], record.spec.rules.unique_for
+    is_added = False
+    while not is_added:
+        if link.row(sql.IS_KNOWN, (record.id,)) is not None:
+            return record.id
+        if key is not None:
+            held = link.row(sql.HOLDER, (key,)) or link.row(sql.KEY_HOLDER, (key, submitted_at))
+            if held is not None:
+                return str(held[0])
+        if capacity is not None:
+            row = link.row(sql.PENDING_UP_TO, (capacity, capacity))
+            if row is not None and row[0] >= capacity:
+                raise QueueFull(capacity)
+        # Where somebody without our locks came first it is not added, and seen once more whose key it is: his
+        # task may have ended meanwhile.
+        is_added = bool(_insert_some(link, sql, [parameters]))
+    if key is None:
+        return None
+    # From here on nobody else can add one with this key. Who has done so since we looked, and ended it, and
+    # had no lock either, is seen now.
+    while True:
+        if period is not None:
+            if link.rows(sql.KEEP_KEY, (key, record.id, submitted_at + period, submitted_at)):
+                return None
+        elif database.has_locks:
+            return None
+        held = link.row(sql.KEY_HOLDER, (key, submitted_at))
         if held is not None:
+            link.rows(sql.TAKE_BACK, (record.id,))
             return str(held[0])
-    if capacity is not None:
-        row = link.row(sql.PENDING_UP_TO, (capacity, capacity))
-        if row is not None and row[0] >= capacity:
-            raise QueueFull(capacity)
-    if not _insert_some(link, sql, [parameters]):
-        # Somebody without our locks came first: the id, or the key, is taken.
-        held = link.row(sql.HOLDER, (key,)) if key is not None else None
-        return record.id if held is None else str(held[0])
-    period = record.spec.rules.unique_for
-    if key is not None and period is not None:
-        link.rows(sql.KEEP_KEY, (key, record.id, submitted_at + period))
-    return None
+        if period is None:
+            return None
 
 
 def add_all(

@@ -99,9 +99,11 @@ SELECT pg_notify('hypern_{s}', (SELECT lane::text FROM added)) FROM {s}.workers 
     # A key that is taken for a time outlives its task.
     KEY_HOLDER = "SELECT task FROM {s}.keys WHERE unique_key = %b AND until > %b"
     KEEP_KEY = """
-INSERT INTO {s}.keys VALUES (%b, %b, %b)
-    ON CONFLICT (unique_key) DO UPDATE SET task = excluded.task, until = excluded.until
+INSERT INTO {s}.keys AS k VALUES (%b, %b, %b)
+    ON CONFLICT (unique_key) DO UPDATE SET task = excluded.task, until = excluded.until WHERE k.until <= %b
+RETURNING 1
 """
+    TAKE_BACK = "DELETE FROM {s}.tasks WHERE id = %b"
     LOCK_CAPACITY = "SELECT 1 FROM {s}.meta WHERE key = 'version' FOR UPDATE"
     PENDING_UP_TO = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM {s}.tasks WHERE state = 0 LIMIT %b::bigint) a)

@@ -40,9 +40,12 @@ _KEY_HOLDER = """
 SELECT task FROM {s}.keys WHERE unique_key = CAST(:key AS text) AND until > CAST(:now AS float8)
 """
 _KEEP_KEY = """
-INSERT INTO {s}.keys VALUES (CAST(:key AS text), CAST(:id AS text), CAST(:until AS float8))
+INSERT INTO {s}.keys AS k VALUES (CAST(:key AS text), CAST(:id AS text), CAST(:until AS float8))
 ON CONFLICT (unique_key) DO UPDATE SET task = excluded.task, until = excluded.until
+    WHERE k.until <= CAST(:now AS float8)
+RETURNING 1
 """
+_TAKE_BACK = "DELETE FROM {s}.tasks WHERE id = CAST(:id AS text)"
 _PENDING_UP_TO = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM {s}.tasks WHERE state = 0 LIMIT CAST(:most AS bigint)) a)
     + (SELECT count(*) FROM (SELECT 1 FROM {s}.tasks WHERE state = 1 LIMIT CAST(:most AS bigint)) b)
@@ -62,29 +65,43 @@ def steps(database: Database, record: TaskRecord, parameters: Parameters, capaci
     Nobody else is kept from adding until the transaction ends, so a capacity may be exceeded a little.
     """
     key, submitted_at = record.unique_key, parameters[12]
-    if key is not None:
-        if database.has_locks:
-            yield _LOCK_KEY, {"locks": database.locks, "key": key}
-        if (yield _IS_KNOWN, {"id": record.id}):
-            return record.id
-        held = (yield _HOLDER, {"key": key}) or (yield _KEY_HOLDER, {"key": key, "now": submitted_at})
-        if held:
-            return str(held[0][0])
-    if capacity is not None:
-        [(pending,)] = yield _PENDING_UP_TO, {"most": capacity}
-        if pending >= capacity:
-            raise QueueFull(capacity)
-    values = dict(zip(_COLUMNS, parameters, strict=True))
-    [(added, store, _)] = yield _ADD, {**values, "store": database.identity}
-    if store != database.identity:
-        raise InvalidOption(f"{_WANTED}; this one is to another. Nothing was added.")
-    if not added:
-        held = (yield _HOLDER, {"key": key}) if key is not None else []
-        return str(held[0][0]) if held else record.id
     period = record.spec.rules.unique_for
-    if key is not None and period is not None:
-        yield _KEEP_KEY, {"key": key, "id": record.id, "until": submitted_at + period}
-    return None
+    values = {**dict(zip(_COLUMNS, parameters, strict=True)), "store": database.identity}
+    if key is not None and database.has_locks:
+        yield _LOCK_KEY, {"locks": database.locks, "key": key}
+    # See `adding.add_carefully`.
+    added = 0
+    while not added:
+        if key is not None:
+            if (yield _IS_KNOWN, {"id": record.id}):
+                return record.id
+            held = (yield _HOLDER, {"key": key}) or (yield _KEY_HOLDER, {"key": key, "now": submitted_at})
+            if held:
+                return str(held[0][0])
+        if capacity is not None:
+            [(pending,)] = yield _PENDING_UP_TO, {"most": capacity}
+            if pending >= capacity:
+                raise QueueFull(capacity)
+        [(added, store, _)] = yield _ADD, values
+        if store != database.identity:
+            raise InvalidOption(f"{_WANTED}; this one is to another. Nothing was added.")
+        if not added and key is None:
+            return record.id
+    if key is None:
+        return None
+    kept = {"key": key, "id": record.id, "now": submitted_at, "until": submitted_at + (period or 0.0)}
+    while True:
+        if period is not None:
+            if (yield _KEEP_KEY, kept):
+                return None
+        elif database.has_locks:
+            return None
+        held = yield _KEY_HOLDER, {"key": key, "now": submitted_at}
+        if held:
+            yield _TAKE_BACK, {"id": record.id}
+            return str(held[0][0])
+        if period is None:
+            return None
 
 
 def run(database: Database, connection: object, doing: Steps) -> str | None:
