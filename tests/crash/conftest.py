@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from crash.journal import EFFECTS, Line, read
+from tests.crash.hard_tasks import GO
 from tests.crash.strings import Puppet
 
 WAIT = 20.0
@@ -28,6 +29,10 @@ class Effects:
 
     def all(self) -> list[Line]:
         return read(self._home / EFFECTS)
+
+    def let_go(self) -> None:
+        """Let the tasks that are held end."""
+        (self._home / GO).touch()
 
     def wait(self, task_id: str, what: str = "start", times: int = 1, within: float = WAIT) -> Line:
         """The line with which this has happened so many times."""

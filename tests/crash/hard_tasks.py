@@ -1,9 +1,11 @@
-"""Tasks that are hard on the process that runs them, or that may run only so often."""
+"""Tasks that are hard on the process that runs them, that may run only so often, or that wait for a test."""
 
 import re
+import time
 from typing import Any
 
 import crash.tasks
+from crash.surroundings import Surroundings
 from crash.tasks import _begin, _end
 
 from hypern import background
@@ -18,6 +20,18 @@ def greedy(task_id: str, size: int) -> int:
     """Wants so many bytes of memory, and touches each page of them."""
     _begin(task_id)
     return sum(bytearray(b"x") * size) and len(_end(task_id, "greedy 1"))
+
+
+GO = "go"
+
+
+@background()
+def held(task_id: str) -> str:
+    """Runs until there is a file of that name in the home of the test."""
+    run, go = _begin(task_id), Surroundings.read().home / GO
+    while not go.exists():
+        time.sleep(0.01)
+    return _end(task_id, run)
 
 
 @background()

@@ -38,10 +38,11 @@ class Commands:
         self.second.engine.start()
 
     def close_the_idle_one(self) -> None:
-        """Of the two apps, end the one that runs nothing."""
+        """Of the two apps, end the one that runs nothing, as soon as what it ran is written down."""
         engines = [self.app.engine, self.second.engine]
-        [idle] = [engine for engine in engines if not engine.store.is_busy()]
-        idle.stop(final=True)
+        while not (idle := [engine for engine in engines if not engine.store.is_busy()]):
+            time.sleep(0.005)
+        idle[0].stop(final=True)
 
     def start(self) -> None:
         self.app.engine.start()

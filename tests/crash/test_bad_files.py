@@ -57,7 +57,7 @@ def test_a_deleted_store_is_not_silently_replaced(puppet: MakePuppet, home: Path
     for file in files(home / "tasks.db"):
         if file.is_file():
             file.unlink()
-    until(lambda: refused(producer, "after"), "submitting is refused", within=3.0)
+    until(lambda: refused(producer, "after"), "submitting is refused")
     assert refused(producer, "after too")
     assert not (home / "tasks.db").exists()
 
@@ -71,7 +71,7 @@ def test_a_moved_store_is_missed_and_found_again(puppet: MakePuppet, home: Path)
     moved = [file for file in files(home / "tasks.db") if file.is_file()]
     for file in moved:
         file.rename(away / file.name)
-    until(lambda: refused(producer, "meanwhile"), "submitting is refused", within=3.0)
+    until(lambda: refused(producer, "meanwhile"), "submitting is refused")
     assert not (home / "tasks.db").exists()
     for file in moved:
         (away / file.name).rename(file)

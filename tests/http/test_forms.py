@@ -166,12 +166,12 @@ def test_a_broken_form_is_the_clients_fault(content_type: str, body: bytes) -> N
 
 def test_too_many_parts_are_refused_quickly() -> None:
     """A million of them costs no more than the limit."""
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(PayloadTooLarge):
         parse_form(MULTIPART, multipart((field("a"), b""))[:-7] * 300_000, 1000)
     with pytest.raises(PayloadTooLarge):
         parse_form(URLENCODED, b"a&" * 5_000_000, 1000)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_another_body_is_no_form() -> None:

@@ -64,11 +64,12 @@ def test_what_is_not_strict_json_is_refused_saying_where(body: bytes, words: str
     ],
 )
 def test_a_hostile_body_does_not_hold_the_loop(body: bytes) -> None:
-    """A megabyte is refused in a time that no client notices; generous for slow machines."""
-    started = time.perf_counter()
+    """A megabyte is refused in a time that no client notices; generous for slow machines. What other programs
+    of the machine take does not count."""
+    started = time.thread_time()
     with pytest.raises(BadRequest):
         decode_json(body)
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 JSON_VALUES = st.recursive(

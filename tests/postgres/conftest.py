@@ -16,8 +16,12 @@ __all__ = ["Effects", "Tables", "effects", "home", "shim", "until"]
 
 # A call that gets no answer is given up after so many seconds here (hypern_timeout).
 PATIENCE = 1.0
-# What has to be possible again after trouble (seconds).
-RESUMES_WITHIN = 5.0
+# What has to be possible again after trouble (seconds): within five, and ten more on a machine that has other
+# things to do. What waits for a lease to end takes thirty.
+RESUMES_WITHIN = 15.0
+# What a call may take beyond its patience: connecting is waited for in whole seconds, two at least, and the
+# machine may have other things to do.
+SLACK = 13.0
 
 MakePuppet = Callable[..., Puppet]
 

@@ -12,6 +12,7 @@ from tests.crash.strings import Raised
 from tests.postgres.conftest import (
     PATIENCE,
     RESUMES_WITHIN,
+    SLACK,
     Effects,
     MakePuppet,
     Tables,
@@ -20,9 +21,6 @@ from tests.postgres.conftest import (
     until,
 )
 from tests.postgres.relay import Relay
-
-# What a call may take beyond its patience: connecting is waited for in whole seconds, two at least.
-SLACK = 3.0
 
 
 @pytest.fixture
@@ -90,7 +88,7 @@ def test_a_half_open_session_keeps_nobody_from_renewing_its_lease(
     worker is heard of all the same, and nobody takes its tasks over."""
     worker = puppet("worker", relay.url, task_workers=2)
     puppet("other", postgres_url, task_workers=1)
-    worker.submit("held", "slow", 0.0, 3.0)
+    worker.submit("held", "held")
     effects.wait("held")
     relay.silence()
     time.sleep(1.5 * PATIENCE)
@@ -99,6 +97,7 @@ def test_a_half_open_session_keeps_nobody_from_renewing_its_lease(
     until(
         lambda: all(_left(tables, name) > 25.0 for name in tables.workers()), "all renew", RESUMES_WITHIN + 3
     )
+    effects.let_go()
     all_have_run(tables, ["held"])
     assert len(effects.of("held")) == 1
 
@@ -209,11 +208,12 @@ def test_a_killed_worker_behind_a_silent_link(
 ) -> None:
     """The server never hears that it died: its tasks are taken back when its lease is over."""
     lost = puppet("lost", relay.url, task_workers=1)
-    lost.submit("held", "slow", 0.0, 0.5)
+    lost.submit("held", "held")
     effects.wait("held")
     relay.silence()
     lost.signal(signal.SIGKILL)
     puppet("other", postgres_url, task_workers=1)
     tables.age_leases()
     until(lambda: len(effects.of("held")) == 2, "it runs again", RESUMES_WITHIN + 3)
+    effects.let_go()
     all_have_run(tables, ["held"])

@@ -34,13 +34,13 @@ def test_a_signal_while_a_thread_outlives_main(run_script: RunScript) -> None:
     """SIGTERM ends a program that only waits for a thread of its own; its running tasks finish before."""
     script = run_script("""
 def work():
-    say("working")
     time.sleep(0.5)
     say("finished")
 submit_task(work)
 threading.Thread(target=time.sleep, args=(600,)).start()
+threading._register_atexit(say, "main has ended")
 """)
-    script.wait_for("working")
+    script.wait_for("main has ended")
     script.signal(signal.SIGTERM)
     script.end()
     assert "finished" in script.out

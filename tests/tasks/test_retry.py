@@ -76,7 +76,7 @@ def test_a_retry_comes_when_it_is_due(use: Any) -> None:
     engine.one(submit_task(int))
     started = time.monotonic()
     assert engine.one(submit_task(fails, retries=5, backoff=0)).attempt == 6
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_a_waiting_retry_tells_its_error_only_in_the_end(use: Any) -> None:

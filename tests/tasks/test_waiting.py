@@ -174,9 +174,9 @@ def test_who_waits_outlives_a_stop(engine: Engine) -> None:
     waiter: list[bool] = []
 
     def wait() -> None:
-        for timeout in (WAIT, 2.0):
+        for _ in range(2):
             known = mark(engine, task_id)
-            waiter.append(engine.changes.differs_sync(task_id, known, timeout))
+            waiter.append(engine.changes.differs_sync(task_id, known, WAIT))
 
     thread = threading.Thread(target=wait)
     while mark(engine, task_id).status != "running":
@@ -195,6 +195,8 @@ def test_who_waits_outlives_a_stop(engine: Engine) -> None:
     engine.changes.stop(final=True)
     assert not begun.is_alive()
     assert engine.changes._loop is None
+    for waiting in list(engine.changes._waiting):
+        waiting.tell()
     thread.join(WAIT)
 
 
