@@ -180,7 +180,14 @@ class PostgresLedger:
                     self._give_back(link, mine)
                 link.rows(self._database.sql.TELL)
 
-        self._writer.run(work)
+        try:
+            self._writer.run(work)
+        except QueueUnavailable as error:
+            logger.error(
+                "%d claimed tasks are given back as soon as that is possible, or when this process "
+                "has ended: %s", len(rows) + len(given) + len(left), error,
+            )  # fmt: skip
+            self._writer.post(work, lambda result, error: None, persistent=True)
 
     def dropped(self, claim: Claim) -> None:
         """It has been put back by another statement."""

@@ -142,7 +142,14 @@ class SQLiteLedger:
                 if transaction.execute(sql.GIVE_BACK, (claim.seq, claim.fence, owner)).rowcount:
                     transaction.moved(claim.queue, RUNNING, READY)
 
-        self._writer.run(work)
+        try:
+            self._writer.run(work)
+        except QueueUnavailable as error:
+            logger.error(
+                "%d claimed tasks are given back as soon as that is possible, or when this process "
+                "has ended: %s", len(rows) + len(given) + len(left), error,
+            )  # fmt: skip
+            self._writer.post(work, lambda result, error: None, persistent=True)
 
     def _give_back(self, transaction: Transaction, rows: Collection[Row]) -> None:
         owner = self._neighbours.incarnation()
