@@ -33,6 +33,9 @@ from hypern.tasks.worker import Work
 THREAD = Lane.THREAD
 PENDING, RUNNING, FAILED = TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.FAILED
 NOT_JSON = b"\xff\x00 not what it was"
+# A text with a byte that is none.
+NOT_TEXT = b'{"queue":"\xff","message":"\xff","fraction":0.5}'
+WAYS = pytest.mark.parametrize("value", [NOT_JSON, NOT_TEXT], ids=["not JSON", "not text"])
 
 
 @pytest.fixture
@@ -137,11 +140,12 @@ def test_a_queue_is_not_known_for_a_task_that_was_not_added(store: SQLiteStore) 
 # -- a damaged row ---------------------------------------------------------------------------------
 
 
-def test_claiming_damaged_rules_fails_that_task_alone(store: SQLiteStore) -> None:
+@WAYS
+def test_claiming_damaged_rules_fails_that_task_alone(store: SQLiteStore, value: bytes) -> None:
     """It ends FAILED as unreadable, and says why; the tasks before and after it run."""
     for name in ("before", "bad", "after"):
         store.add(make_record(name))
-    damage(store, "bad")
+    damage(store, "bad", value=value)
     assert claim_ids(store) == ["before", "after"]
     store.flush()
     bad = kept(store, "bad")
@@ -150,23 +154,25 @@ def test_claiming_damaged_rules_fails_that_task_alone(store: SQLiteStore) -> Non
     assert bad.error.startswith("Unreadable: its rules cannot be read here")
 
 
-def test_looking_at_damaged_rules_does_not_make_them_good(store: SQLiteStore) -> None:
+@WAYS
+def test_looking_at_damaged_rules_does_not_make_them_good(store: SQLiteStore, value: bytes) -> None:
     """A task that has been looked at with usual rules is not run with them."""
     store.add(make_record("bad"))
-    damage(store, "bad")
+    damage(store, "bad", value=value)
     assert [record.spec.rules for record in store.find({PENDING})] == [Rules()]
     assert claim_ids(store) == []
     store.flush()
     assert kept(store, "bad").status is FAILED
 
 
-def test_damaged_rules_hold_up_no_release(store: SQLiteStore) -> None:
+@WAYS
+def test_damaged_rules_hold_up_no_release(store: SQLiteStore, value: bytes) -> None:
     """Delayed tasks beside a damaged one become ready, expired ones beside one are cancelled."""
     for name in ("delayed", "bad"):
         store.add(make_record(name, due=5.0))
         store.add(make_record(f"{name} expiring", expires_at=4.0))
-        damage(store, name) if name == "bad" else None
-    damage(store, "bad expiring")
+        damage(store, name, value=value) if name == "bad" else None
+    damage(store, "bad expiring", value=value)
     release_all(store, 6.0)
     assert [kept(store, f"{name} expiring").status for name in ("delayed", "bad")] == [
         TaskStatus.CANCELLED
@@ -174,12 +180,13 @@ def test_damaged_rules_hold_up_no_release(store: SQLiteStore) -> None:
     assert claim_ids(store) == ["delayed"]
 
 
-def test_damaged_rules_hold_up_no_rescue(store: SQLiteStore, tmp_path: Path) -> None:
+@WAYS
+def test_damaged_rules_hold_up_no_rescue(store: SQLiteStore, value: bytes, tmp_path: Path) -> None:
     """Of a dead process's tasks the damaged one is taken back as the others are."""
     for name in ("bad", "good"):
         store.add(make_record(name))
     claim_and_die(tmp_path, claims=2)
-    damage(store, "bad")
+    damage(store, "bad", value=value)
     assert store.rescue(0.0, NOW) == 2
     assert claim_ids(store) == ["good"]
 
@@ -192,10 +199,11 @@ def test_a_damaged_task_can_be_cancelled(store: SQLiteStore) -> None:
     assert kept(store, "bad").status is TaskStatus.CANCELLED
 
 
-def test_damaged_progress_reads_as_none(store: SQLiteStore) -> None:
+@WAYS
+def test_damaged_progress_reads_as_none(store: SQLiteStore, value: bytes) -> None:
     """Looking at one or at all is not kept up by it."""
     claimed(store, make_record("bad"))
-    damage(store, "bad", "progress")
+    damage(store, "bad", "progress", value)
     assert kept(store, "bad").progress is None
     assert [record.id for record in store.find({RUNNING})] == ["bad"]
 

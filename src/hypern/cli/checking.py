@@ -17,6 +17,7 @@ from hypern.codec.naming import find_function
 from hypern.errors import TaskError
 from hypern.records import Rules
 from hypern.stores.durable.carried import Carried
+from hypern.stores.durable.rows import DAMAGE
 from hypern.stores.opening import open_carrier
 
 _AT_ONCE = 1000
@@ -90,7 +91,7 @@ def _problem(task: Carried) -> str | None:
         function = find_function(task.func)
         args, kwargs = load_call(task.call)
         msgspec.json.decode(task.rules, type=Rules)
-    except (TaskError, msgspec.MsgspecError) as error:
+    except (TaskError, *DAMAGE) as error:
         return str(error)
     return _does_not_fit(getattr(function, "func", function), args, kwargs)
 

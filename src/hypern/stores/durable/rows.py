@@ -25,6 +25,8 @@ _rules_decoder = msgspec.json.Decoder(Rules)
 _progress_decoder = msgspec.json.Decoder(Progress)
 _specs: dict[tuple[str, str, int, bytes], TaskSpec] = {}
 _SPECS_KEPT = 10_000
+# What reading raises where bytes are not what was written; of a text that is none it is not msgspec's own.
+DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # What stands in a text for bytes that are none.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
@@ -89,7 +91,7 @@ def read_rules(data: bytes) -> Rules:
     """The rules of a task; the usual ones where they are damaged."""
     try:
         return _rules_decoder.decode(data)
-    except msgspec.MsgspecError:
+    except DAMAGE:
         return Rules()
 
 
@@ -120,7 +122,7 @@ def read_progress(data: bytes) -> Progress | None:
     """How far a task said that it is; None where that is damaged."""
     try:
         return _progress_decoder.decode(data)
-    except msgspec.MsgspecError:
+    except DAMAGE:
         return None
 
 
@@ -185,7 +187,7 @@ def _spec(name: str, func: str, lane: int, rules: bytes) -> TaskSpec:
         target = functools.partial(asyncio.to_thread, target)
     try:
         known = _rules_decoder.decode(rules)
-    except msgspec.MsgspecError as error:
+    except DAMAGE as error:
         raise Unreadable(f"its rules cannot be read here: {error}") from None
     spec = TaskSpec.of(name, found, target, LANES[lane], known)
     if len(_specs) >= _SPECS_KEPT:

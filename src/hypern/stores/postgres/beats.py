@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hypern.records import TaskStatus
+from hypern.stores.durable.rows import DAMAGE
 from hypern.stores.postgres.arrays import blobs, numbers, texts
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -67,6 +68,6 @@ def fold(link: Link, database: Database, now: float) -> None:
 def read_tally(data: bytes) -> Tally:
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError:
+    except DAMAGE:
         # A damaged row of a statistic harms nobody else.
         return Tally()

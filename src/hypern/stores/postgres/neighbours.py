@@ -12,7 +12,7 @@ from hypern.stores.base import WORKER_LOST, WorkerState
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.deaths import AfterDeath, after_death
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, read_rules
+from hypern.stores.durable.rows import DAMAGE, LANES, read_rules
 from hypern.stores.durable.states import READY
 from hypern.stores.postgres.arrays import booleans, numbers, texts
 from hypern.stores.postgres.database import Database
@@ -27,8 +27,9 @@ _STARTED = 2
 
 
 def living(link: Link, database: Database) -> list[WorkerState]:
-    """The processes that run tasks now, as each says of itself."""
-    return [msgspec.json.decode(about, type=WorkerState) for (about,) in link.rows(database.sql.LIVING)]
+    """The processes that run tasks now, as each says of itself; not those that say it in damaged words."""
+    found = [_read_about(about) for (about,) in link.rows(database.sql.LIVING)]
+    return [about for about in found if about is not None]
 
 
 def note_free_locks(link: Link, database: Database) -> None:
@@ -96,6 +97,13 @@ def _rescue_from(
         ),
     )
     return len(ended), {LANES[lane] for _, lane, state in ended if state == READY}
+
+
+def _read_about(data: bytes) -> WorkerState | None:
+    try:
+        return msgspec.json.decode(data, type=WorkerState)
+    except DAMAGE:
+        return None
 
 
 def _decide(row: tuple[Any, ...]) -> AfterDeath:

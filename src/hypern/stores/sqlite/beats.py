@@ -6,6 +6,7 @@ import sqlite3
 
 import msgspec
 
+from hypern.stores.durable.rows import DAMAGE
 from hypern.stores.pulse import BEFORE, COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
@@ -53,6 +54,6 @@ def _add(transaction: Transaction, seconds: int, at: int, name: str, tally: Tall
 def read_tally(data: bytes) -> Tally:
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError:
+    except DAMAGE:
         # A damaged row of a statistic harms nobody else.
         return Tally()

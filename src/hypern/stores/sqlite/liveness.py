@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from hypern.stores.base import WorkerState
+from hypern.stores.durable.rows import DAMAGE
 
 # The files that this process holds, in whatever store: they are not to be opened.
 _held: set[str] = set()
@@ -176,7 +177,7 @@ def living(directory: Path, mine: WorkerState | None) -> list[WorkerState]:
 def _read_about(path: Path) -> WorkerState | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=WorkerState)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *DAMAGE):
         return None
 
 
