@@ -40,6 +40,10 @@ def hostile(text: str) -> None:
     raise ValueError(HOSTILE + text)
 
 
+@app.background(name="shop.jobs:send_mail")
+def named() -> None: ...
+
+
 @app.background(name="slow", queue="slow")
 def slow() -> None:
     current_task().progress(0.5, "half way")
@@ -57,6 +61,8 @@ def submit(req, res, ctx):  # type: ignore[no-untyped-def]
             return later.with_options(delay_seconds=3600)(1)
         case "hostile":
             return hostile("x" * 100_000)
+        case "named":
+            return named()
         case "slow":
             return slow()
     return None

@@ -111,6 +111,13 @@ def test_filters_stand_in_the_address(ann: Browser, program: Program) -> None:
     assert set(ann.texts("tr[data-id] .state")) == {"Failed"}
 
 
+def test_a_name_and_its_module_are_two_words(ann: Browser, program: Program) -> None:
+    """Of `module:function` the function comes first, with a space before its module."""
+    program.ask("/submit/named")
+    ann.go("#/overview")
+    ann.see("tbody td.named", "send_mail shop.jobs")
+
+
 def test_a_failed_task_is_retried(ann: Browser, program: Program) -> None:
     """The traceback is there; Retry leads to a new task, which names the old one."""
     task_id = program.ask("/submit/breaks")
@@ -238,6 +245,21 @@ def test_every_view_fits_the_window(ann: Browser, program: Program, width: int, 
         ann.go(place)
         ann.see("h1", heading)
         assert ann.run("document.scrollingElement.scrollWidth") <= width, place
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_tables_are_seen_whole(ann: Browser, program: Program, width: int) -> None:
+    """On a phone, a tablet and a desk no table has to be moved sideways, no cell is wider than its column."""
+    program.ask("/submit/works")
+    program.ask("/submit/later")
+    ann.size(width)
+    for place, row in (("#/overview", "works"), ("#/queues", "default"), ("#/tasks", "later")):
+        ann.go(place)
+        ann.see("tbody tr", row)
+        assert ann.run(
+            "[...document.querySelectorAll('.scrolls, td.when, td.took')]"
+            ".filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth).length"
+        ) == 0, place  # fmt: skip
 
 
 def test_a_place_that_is_not_there_says_so(ann: Browser) -> None:

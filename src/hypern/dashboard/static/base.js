@@ -80,7 +80,7 @@ const whole = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 export const count = (n) => whole.format(n);
 export const short = (n) => (n < 10000 ? whole.format(n) : compact.format(n));
-export const per = (n) => (n === 0 ? "0" : n < 10 ? n.toFixed(1) : short(Math.round(n)));
+export const per = (n) => (n === 0 ? "0" : n < 0.05 ? "< 0.1" : n < 10 ? n.toFixed(1) : short(Math.round(n)));
 export const percent = (n) =>
   n === null ? "–" : `${(n * 100).toFixed(n > 0 && n < 0.1 ? 1 : 0)} %`;
 export const many = (n, one, more) => `${count(n)} ${n === 1 ? one : more || `${one}s`}`;

@@ -8,6 +8,13 @@ const isPowerOfTen = (value) => Math.abs(Math.log10(value) - Math.round(Math.log
 
 const powers = (_, ticks) => ticks.map((tick) => (isPowerOfTen(tick) ? tick : null));
 
+// A value between two gaps is no line: without a point it could not be seen.
+function alone(plot, of) {
+  const values = plot.data[of];
+  const is = (i) => values[i] !== null && values[i] !== undefined;
+  return values.flatMap((_, i) => (is(i) && !is(i - 1) && !is(i + 1) ? [i] : []));
+}
+
 function axes(format, log) {
   const grid = { stroke: colour("line"), width: 1 };
   const common = { stroke: colour("muted"), font: `11px ${colour("sans")}`, ticks: { show: false } };
@@ -51,7 +58,7 @@ export function Chart({ data, lines, format, label, log }) {
       width: 1.6,
       dash: line.dashed ? [4, 3] : undefined,
       spanGaps: false,
-      points: { show: false, size: 5 },
+      points: { show: false, size: 5, filter: alone },
     }));
     plot.current = new uPlot(
       {

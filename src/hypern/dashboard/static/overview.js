@@ -69,18 +69,18 @@ function Latency({ series }) {
 
 function Names({ names }) {
   if (!names.length) return html`<${Empty} icon="overview" title="Nothing has ended in this time">Numbers appear here as soon as the first task has ended.<//>`;
-  return html`<div class="scrolls"><table>
+  return html`<div class="scrolls"><table class="stacks four narrow">
     <thead><tr><th>Task</th><th class="number">Per min</th><th class="number">Ended</th><th class="number">Failed</th>
-      <th class="number">Median</th><th class="number">95 %</th><th class="number">99 %</th><th class="number">Waited 95 %</th></tr></thead>
+      <th class="number">Median</th><th class="number">95 %</th><th class="number hide-medium">99 %</th><th class="number">Waited 95 %</th></tr></thead>
     <tbody>${names.map((one) => html`<tr key=${one.name}>
       <td class="named"><a class="text" href=${place("tasks", null, { name: one.name })}><${Name} of=${one.name} /></a></td>
-      <td class="number">${per(one.per_minute)}</td>
-      <td class="number" title=${count(one.ended)}>${short(one.ended)}</td>
-      <td class="number nowrap">${one.failure_rate
+      <td class="number hide-small">${per(one.per_minute)}</td>
+      <td class="number" data-label="Ended" title=${count(one.ended)}>${short(one.ended)}</td>
+      <td class="number nowrap" data-label="Failed">${one.failure_rate
         ? html`<span class="rate failed"><span class="bar"><span style=${{ width: `${Math.max(4, one.failure_rate * 100)}%` }}></span></span>${percent(one.failure_rate)}</span>`
         : html`<span class="muted">${percent(one.failure_rate)}</span>`}</td>
-      <td class="number nowrap">${duration(one.p50)}</td><td class="number nowrap">${duration(one.p95)}</td>
-      <td class="number nowrap">${duration(one.p99)}</td><td class="number nowrap muted">${duration(one.waited)}</td>
+      <td class="number nowrap" data-label="Median">${duration(one.p50)}</td><td class="number nowrap" data-label="95 %">${duration(one.p95)}</td>
+      <td class="number nowrap hide-medium">${duration(one.p99)}</td><td class="number nowrap muted hide-small">${duration(one.waited)}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -50,8 +50,11 @@ export function State({ of }) {
 // The function first, and its module after it, for those who have several of one name.
 export function Name({ of }) {
   const [name, module] = splitName(of);
-  return html`<bdi>${name}</bdi>${module && html`<span class="module"> ${module}</span>`}`;
+  return html`<bdi>${breaking(name)}</bdi>${module && html` <span class="module">${breaking(module)}</span>`}`;
 }
+
+// A long name is broken after its dots and underscores, where it is broken at all.
+const breaking = (text) => text.split(/(?<=[._])(?=[^._])/).map((part, i) => (i ? html`<wbr />${part}` : part));
 
 // How long ago, or until; the exact moment when pointed at.
 export function When({ at }) {

@@ -15,8 +15,8 @@ export function Queues({ live }) {
     <section class="card" aria-label="Queues">
       ${!queues && html`<${Ghosts} />`}
       ${queues && !queues.length && html`<${Empty} icon="queues" title="No queues yet">A queue appears with its first task. Tasks without a queue of their own go to “default”.<//>`}
-      ${queues && queues.length > 0 && html`<div class="scrolls"><table class="middle">
-        <thead><tr><th>Queue</th><th class="number">Waiting</th><th class="number">Delayed</th><th class="number">Running</th><th class="number">Completed</th><th class="number">Failed</th><th class="number">Cancelled</th><th class="number" title="All that were ever submitted, with those that are no longer kept">Submitted</th>${act && html`<th></th>`}</tr></thead>
+      ${queues && queues.length > 0 && html`<div class="scrolls"><table class="middle stacks three">
+        <thead><tr><th>Queue</th><th class="number">Waiting</th><th class="number">Delayed</th><th class="number">Running</th><th class="number">Completed</th><th class="number">Failed</th><th class="number">Cancelled</th><th class="number hide-medium" title="All that were ever submitted, with those that are no longer kept">Submitted</th>${act && html`<th></th>`}</tr></thead>
         <tbody>${queues.map((queue) => html`<${Queue} key=${queue.name} queue=${queue} act=${act} limit=${() => setLimiting(queue)} />`)}</tbody>
       </table></div>`}
     </section>
@@ -26,14 +26,14 @@ export function Queues({ live }) {
 function Queue({ queue, act, limit }) {
   const [doing, run] = useDoing();
   const pause = () => run(() => post("queues", { queue: queue.name, paused: !queue.paused }), queue.paused ? `${queue.name} goes on.` : `${queue.name} is paused. What runs goes on.`);
-  const cell = (status, number) => html`<td class="number"><a class=${number ? "" : "muted"} href=${place("tasks", null, { queue: queue.name, status })}>${count(number)}</a></td>`;
+  const cell = (status, number, label) => html`<td class="number" data-label=${label}><a class=${number ? "" : "muted"} href=${place("tasks", null, { queue: queue.name, status })}>${count(number)}</a></td>`;
   return html`<tr data-queue=${queue.name}>
     <td><a class="link" href=${place("tasks", null, { queue: queue.name })}>${queue.name}</a> ${queue.paused && html`<${State} of="paused" />`}</td>
-    ${cell("pending", queue.waiting)}${cell("pending", queue.delayed)}
-    <td class="number nowrap"><a class=${queue.running ? "" : "muted"} href=${place("tasks", null, { queue: queue.name, status: "running" })}>${count(queue.running)}${queue.limit !== null && html` <span class="muted">of ${count(queue.limit)}</span>`}</a></td>
-    ${cell("completed", queue.completed)}${cell("failed", queue.failed)}${cell("cancelled", queue.cancelled)}
-    <td class="number muted">${count(queue.submitted)}</td>
-    ${act && html`<td><div class="buttons" style=${{ flexWrap: "nowrap", justifyContent: "flex-end" }}>
+    ${cell("pending", queue.waiting, "Waiting")}${cell("pending", queue.delayed, "Delayed")}
+    <td class="number nowrap" data-label="Running"><a class=${queue.running ? "" : "muted"} href=${place("tasks", null, { queue: queue.name, status: "running" })}>${count(queue.running)}${queue.limit !== null && html` <span class="muted">of ${count(queue.limit)}</span>`}</a></td>
+    ${cell("completed", queue.completed, "Completed")}${cell("failed", queue.failed, "Failed")}${cell("cancelled", queue.cancelled, "Cancelled")}
+    <td class="number muted hide-medium">${count(queue.submitted)}</td>
+    ${act && html`<td class="doing"><div class="buttons" style=${{ flexWrap: "nowrap", justifyContent: "flex-end" }}>
       <button class="button" data-act="limit" onClick=${limit}>Limit</button>
       <button class="button" data-act="pause" disabled=${doing} onClick=${pause}>${queue.paused ? "Resume" : "Pause"}</button></div></td>`}
   </tr>`;
@@ -63,12 +63,12 @@ export function Recurring({ live }) {
     <section class="card" aria-label="Recurring tasks">
       ${!live.view && html`<${Ghosts} />`}
       ${recurring && !recurring.length && html`<${Empty} icon="recurring" title="This process knows no recurring tasks">They are declared in code, with @every and @cron. A dashboard that was started on its own does not load that code: open the one in the app.<//>`}
-      ${recurring && recurring.length > 0 && html`<div class="scrolls"><table>
+      ${recurring && recurring.length > 0 && html`<div class="scrolls"><table class="stacks two">
         <thead><tr><th>Task</th><th>Runs</th><th>If missed</th><th class="number">Next</th></tr></thead>
         <tbody>${recurring.map((one) => html`<tr key=${`${one.name}${one.schedule}`}>
           <td><a class="link text" href=${place("tasks", null, { name: one.name })}><${Name} of=${one.name} /></a></td>
-          <td class="text">${one.schedule}</td><td class="muted">${one.catch_up ? "made up for" : "skipped"}</td>
-          <td class="number"><${Next} at=${one.next} /></td>
+          <td class="text whole">${one.schedule}</td><td class="muted" data-label="If missed">${one.catch_up ? "made up for" : "skipped"}</td>
+          <td class="number" data-label="Next"><${Next} at=${one.next} /></td>
         </tr>`)}</tbody></table></div>`}
     </section>`;
 }

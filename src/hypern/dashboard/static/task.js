@@ -84,6 +84,8 @@ function Timeline({ task, state }) {
     steps.push({ icon: "running", words: task.attempt > 1 ? `Attempt ${task.attempt} started` : "Started", at: task.started, sub: `after ${duration(task.started - Math.max(task.ready || 0, task.submitted))} of waiting` });
   }
   if (task.finished) steps.push({ icon: task.status, words: { completed: "Completed", failed: "Failed", cancelled: "Cancelled" }[task.status], at: task.finished, sub: task.status === "failed" ? task.error : task.reason, took: task.started ? task.finished - task.started : null });
+  // A retry is ready after the attempt that it repeats has failed.
+  steps.sort((one, other) => (one.at || 0) - (other.at || 0));
   const ran = task.started && task.status !== "pending" ? end - task.started : 0;
   const waited = Math.max(0, end - task.submitted - ran);
   const part = (seconds) => ({ width: `${(100 * seconds) / Math.max(waited + ran, 1e-9)}%` });
@@ -111,7 +113,7 @@ function Lines({ lines, running }) {
           const level = LEVELS.find(([least]) => line.level >= least)[1];
           return html`<li title=${`${line.logger} · ${moment(line.at)}`}><span class="muted">${clockTime(line.at)}</span><span class=${`level ${level}`}>${level}</span><span class="said text">${line.text}</span></li>`;
         })}</ol>`
-      : html`<div class="inside muted">${running ? "It has not logged anything yet." : "It has logged nothing that was kept. Hypern(task_log_level=\"INFO\") keeps lines from that level on."}</div>`}
+      : html`<div class="inside muted">${running ? "It has not logged anything yet." : "It has logged nothing that was kept. Hypern(task_log_level=\"INFO\") keeps lines from that level on that the loggers let through; logging.basicConfig(level=\"INFO\") makes them."}</div>`}
   <//>`;
 }
 
@@ -120,7 +122,7 @@ function Facts({ task }) {
   const facts = [
     ["Queue", html`<a class="link" href=${place("tasks", null, { queue: task.queue })}>${task.queue}</a>`],
     ["Task", html`<a class="link" href=${place("tasks", null, { name: task.name })}>All of this name</a>`],
-    ["Attempt", rules.retries ? `${task.attempt} of ${rules.retries + 1}` : count(task.attempt)],
+    ["Attempt", !task.attempt ? html`<span class="muted">none yet</span>` : rules.retries ? `${task.attempt} of ${rules.retries + 1}` : count(task.attempt)],
     ["Priority", count(task.priority)],
     ["Runs in", rules.isolate ? "a process of its own" : task.lane === "loop" ? "the task loop" : "a thread"],
     ["Submitted", moment(task.submitted)],
