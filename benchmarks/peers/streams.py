@@ -6,7 +6,7 @@ import time
 from hypern import Hypern, TaskRoutes, background, submit_many
 
 app = Hypern(task_store=sys.argv[2], task_workers=2, task_queue_size=1_000_000)
-app.use(TaskRoutes("/tasks"))
+app.use(TaskRoutes("/tasks", streams=None, streams_per_client=None))
 
 
 @background()

@@ -124,3 +124,19 @@ def test_signing_out_takes_the_cookie_away(site: Site) -> None:
     client = site.client(TOKEN)
     assert post(client, "logout").status_code == 200
     assert get(client, "session").status_code == 401
+
+
+def test_signing_out_ends_the_session_itself(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the cookie is worth nothing after its session was signed out of; other sessions go on, and
+    what is kept of ended ones is bounded."""
+    client, other = site.client(TOKEN), site.client(TOKEN)
+    copy = TestClient(site.app, base_url=HOST, cookies=dict(client.cookies))
+    assert get(copy, "session").status_code == 200
+    assert post(client, "logout").status_code == 200
+    assert get(copy, "session").status_code == 401
+    assert get(other, "session").status_code == 200
+    monkeypatch.setattr("hypern.dashboard.sessions._MOST_ENDED", 2)
+    for _ in range(4):
+        assert post(site.client(TOKEN), "logout").status_code == 200
+    assert isinstance(site.dashboard.door, Tokens)
+    assert len(site.dashboard.door._ended) == 2

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ APP = """
 import os, time
 from hypern import Hypern, TaskRoutes, current_task
 
-app = Hypern(task_store="sqlite:///tasks.db?synchronous=normal")
-app.use(TaskRoutes("/tasks"))
+app = Hypern(task_store=os.environ["STORE"])
+app.use(TaskRoutes("/tasks", streams_per_client=int(os.environ["STREAMS"])))
 
 @app.background()
 def steps(directory, number):
@@ -40,10 +41,16 @@ app.listen(int(os.environ["PORT"]), task_processes=1)
 """
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+STREAMS = 20
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Program]:
+    store = "sqlite:///tasks.db?synchronous=normal"
+    if request.param == "postgres":
+        store = request.getfixturevalue("postgres_url")
     write(tmp_path, {"app.py": APP})
-    with Program(tmp_path) as started:
+    with Program(tmp_path, environment={"STORE": store, "STREAMS": str(STREAMS)}) as started:
         yield started
 
 
@@ -125,6 +132,44 @@ def test_a_wait_ends_with_the_change(program: Program) -> None:
     took, answer = answers[0]
     assert answer["status"] in ("running", "completed")
     assert took < 15
+
+
+def test_a_task_is_shown_and_cancelled(program: Program) -> None:
+    """A task that another process runs is shown, told to stop, and shown to have ended; with an ETag."""
+    task = begin(program)
+    until(lambda: program.get(task["url"])["status"] == "running")
+    first = program.http.get(task["url"])
+    again = program.http.get(task["url"], headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    told = program.http.delete(task["url"])
+    assert (told.status_code, told.json()["cancel_requested"]) == (202, True)
+    let_go(program, 0)
+    until(lambda: program.get(task["url"])["finished_at"] is not None)
+    assert program.http.delete(task["url"]).status_code == 409
+    assert program.http.get("/tasks/unknown").status_code == 404
+
+
+def test_streams_of_one_address_are_bounded(program: Program) -> None:
+    """Beyond so many of one address a stream gets 429, a wait an answer at once; one that ends makes room."""
+    task = begin(program)
+    with (
+        httpx2.Client(base_url=f"http://127.0.0.1:{program.port}", timeout=20) as client,
+        ExitStack() as open_,
+    ):
+        for number in range(STREAMS):
+            open_.enter_context(client.stream("GET", f"{task['url']}/events"))
+            until(lambda expected=number + 1: program.get("/waiting") == expected)
+        refused = program.http.get(f"{task['url']}/events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert f"{STREAMS} tasks" in refused.json()["message"]
+        waiting = program.http.get(task["url"], headers={"Prefer": "wait=20"})
+        assert (waiting.status_code, "preference-applied" in waiting.headers) == (200, False)
+        open_.close()
+    until(lambda: program.get("/waiting") == 0)
+    let_go(program, 0)
+    stream = Stream(program, task["url"])
+    stream.wait_for_end()
+    assert stream.events
 
 
 def test_who_has_left_is_forgotten(program: Program) -> None:

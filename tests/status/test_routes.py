@@ -246,6 +246,17 @@ def test_events_of_an_ended_task() -> None:
     assert over.status_code == 204
 
 
+def test_all_streams_taken() -> None:
+    """Where no stream is left a client gets 503 with Retry-After, and a wait is answered without waiting."""
+    _, client = make(streams=0)
+    task_id = stands_still.with_options(delay_seconds=100)()
+    refused = client.get(f"/tasks/{task_id}/events")
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+    assert refused.headers["cache-control"] == "no-store"
+    shown = client.get(f"/tasks/{task_id}", headers={"Prefer": "wait=20"})
+    assert (shown.status_code, "preference-applied" in shown.headers) == (200, False)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -253,6 +264,8 @@ def test_events_of_an_ended_task() -> None:
         {"longest_wait": -1},
         {"longest_wait": float("nan")},
         {"retry_after": True},
+        {"streams": -1},
+        {"streams_per_client": 1.5},
         {"origins": "https://a.example"},
         {"path": "tasks"},
     ],

@@ -18,6 +18,7 @@ SESSION_SECONDS = 8 * 3600
 # So many wrong tokens one address may send in so many seconds.
 TRIES, TRIES_SECONDS = 10, 60.0
 _MOST_ADDRESSES = 10_000
+_MOST_ENDED = 10_000
 _LONGEST_COOKIE = 256
 
 
@@ -41,6 +42,8 @@ class Tokens:
         self._viewers = {_digest(token): viewer for token, viewer in tokens.items()}
         self._secret = secret or hashlib.sha256("\n".join(sorted(tokens)).encode()).digest()
         self._spent: set[str] = set()
+        # Sessions that were signed out of, by when they would have ended.
+        self._ended: dict[str, int] = {}
         self._one_time = one_time
         self._clock = clock
         self._tries = _Tries()
@@ -79,6 +82,16 @@ class Tokens:
         return viewer
 
     def sign_out(self, req: Request, res: Response) -> None:
+        """The session ends, here also for whoever has a copy of its cookie, and the browser forgets it."""
+        sent = req.cookie(self._cookie(req))
+        if sent is not None and self._signed(sent) is not None:
+            said = sent.rpartition(".")[0]
+            if len(self._ended) >= _MOST_ENDED:
+                now = self._clock()
+                self._ended = {one: until for one, until in self._ended.items() if until > now}
+                while len(self._ended) >= _MOST_ENDED:
+                    del self._ended[next(iter(self._ended))]
+            self._ended[said] = int(said.partition(".")[0])
         res.cookie(
             self._cookie(req), "", max_age=0, path="/", http_only=True, secure=req.secure, same_site="strict"
         )
@@ -88,7 +101,7 @@ class Tokens:
         if not hmac.compare_digest(mac.encode(), self._mac(said).encode()):
             return None
         until, whose, _ = said.split(".")
-        if int(until) <= self._clock():
+        if int(until) <= self._clock() or said in self._ended:
             return None
         return next((viewer for viewer in self._viewers.values() if _mark(viewer) == whose), None)
 

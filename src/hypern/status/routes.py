@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from hypern.callables import is_async
@@ -19,6 +20,7 @@ from hypern.http.sse import SSEEvent
 from hypern.records import TaskRecord
 from hypern.results import TaskResult
 from hypern.status.checks import NO_STORE, check_origin, wanted_wait
+from hypern.status.seats import Seats
 from hypern.status.view import View, Viewer
 from hypern.stores.overview import Mark
 from hypern.tasks.engine import Engine
@@ -46,7 +48,9 @@ class TaskRoutes:
     may. `result`, `error`: whether the returned value and the text of the error are shown. `cancel`: whether
     `DELETE` is there; `origins`: of other sites whose pages may use it, such as `"https://www.example.com"`.
     `longest_wait`: seconds that a request may wait at most; `retry_after`: seconds after which a client is to
-    ask again. Raises ConfigurationError, RouteError for what cannot work.
+    ask again. `streams`, `streams_per_client`: how many streams of events and waiting requests there may be
+    at once in a process, and of one address; None: any number. Raises ConfigurationError, RouteError for
+    what cannot work.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class TaskRoutes:
         origins: Iterable[str] = (),
         longest_wait: float = 30.0,
         retry_after: int = 1,
+        streams: int | None = 10_000,
+        streams_per_client: int | None = 1_000,
     ) -> None:
         parse_path(path)
         if owner is not None and not callable(owner):
@@ -72,6 +78,9 @@ class TaskRoutes:
                 or value < 0
             ):
                 raise ConfigurationError(f"{name}={value!r} has to be a finite number of seconds, 0 or more.")
+        for name, most in (("streams", streams), ("streams_per_client", streams_per_client)):
+            if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+                raise ConfigurationError(f"{name}={most!r} has to be a whole number, or None for any number.")
         if isinstance(origins, str):
             raise ConfigurationError(f"origins={origins!r} has to be several: write [{origins!r}].")
         self._path = path
@@ -81,6 +90,7 @@ class TaskRoutes:
         self._origins = frozenset(origins)
         self._longest_wait = float(longest_wait)
         self._retry_after = math.ceil(retry_after)
+        self._seats = Seats(streams, streams_per_client)
 
     def install(self, router: Router) -> None:
         """Add the routes; `app.use` calls it."""
@@ -97,10 +107,12 @@ class TaskRoutes:
         app, record = await self._find(req)
         view = self._viewer.view(record)
         wait = wanted_wait(req.header("prefer"), self._longest_wait)
-        if wait is not None:
+        # To wait is a preference: where too many do, the answer comes at once, and says so.
+        if wait is not None and self._seats.is_free(req.ip):
             res.header("Preference-Applied", f"wait={wait:g}")
             if req.header("if-none-match") is None or req.fresh(_quoted(view)):
-                view = await self._changed(app, record, view, wait)
+                with self._seats.taken(req.ip):
+                    view = await self._changed(app, record, view, wait)
         self._answer(res, view)
         if req.fresh(_quoted(view)):
             res.status(304)
@@ -114,7 +126,8 @@ class TaskRoutes:
             # There is nothing to come, which tells an EventSource not to come back either.
             res.status(204).cache_control(no_store=True)
         else:
-            res.sse(self._events(app.engine, record, view, known))
+            self._seats.check(req.ip)
+            res.sse(self._seated(req.ip, self._events(app.engine, record, view, known)))
 
     async def _cancel(self, req: Request, res: Response, ctx: Context) -> None:
         """Cancel a task: 200 if it was waiting, 202 if it runs and has been asked to stop."""
@@ -177,9 +190,16 @@ class TaskRoutes:
             record, current = found, self._viewer.view(found)
         return current
 
+    async def _seated(self, client: str, events: AsyncGenerator[SSEEvent, None]) -> AsyncIterator[SSEEvent]:
+        # Taken with the first step only: of a stream that is never begun nobody says that it has ended.
+        with self._seats.taken(client):
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
     async def _events(
         self, engine: Engine, record: TaskRecord, view: View, known: str | None
-    ) -> AsyncIterator[SSEEvent]:
+    ) -> AsyncGenerator[SSEEvent, None]:
         while True:
             if view.tag != known:
                 yield SSEEvent(view.data, id=view.tag, retry=_COME_BACK)
