@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,12 @@ from prometheus_client.parser import text_string_to_metric_families as metrics_o
 from tests.tasks.conftest import WAIT
 from tests.telemetry.conftest import MakeApp
 
-from hypern import Hypern, Retry, Router
+from hypern import Hypern, NotFound, Retry, Router
 from hypern.errors import ConfigurationError, QueueFull
 from hypern.stores.pulse import duration_class
 from hypern.telemetry import Metrics, TaskCollector
 from hypern.telemetry.metrics import cumulated
+from hypern.telemetry.requests import RequestCounts
 from hypern.testing import TestClient
 
 TOKEN = "kx93-Zm2q_LbT7-wRaeV5Yp0"
@@ -280,3 +284,82 @@ def test_a_store_that_is_gone(tmp_path: Path, make_app: MakeApp) -> None:
             file.write_bytes(b"no database" * 1000)
     client = TestClient(app)
     assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 503
+
+
+def test_requests_are_counted_by_route(make_app: MakeApp) -> None:
+    """Each request counts once, by its route and not its path, by method and final status; a scrape counts
+    itself only in the next one."""
+    app = make_app()
+    app.use(Metrics(auth=TOKEN))
+
+    @app.get("/users/:id")
+    def user(req: Any, res: Any, ctx: Any) -> None:
+        if req.param("id") == "broken":
+            raise ValueError("a bug")
+        if req.param("id") == "unknown":
+            raise NotFound("no such user")
+        res.json({})
+
+    client = TestClient(app, raise_server_exceptions=False)
+    for name in ("ann", "bob", "unknown", "broken"):
+        client.get(f"/users/{name}")
+    client.post("/users/ann")
+    for number in range(30):
+        client.get(f"/nothing/{number}")
+        client.request(f"M{number}", "/users/ann")
+    samples = scrape(app)
+    pid, name = os.getpid(), "hypern_http_requests_total"
+    counted = {labels: value for (metric, labels), value in samples.items() if metric == name}
+    assert counted == {
+        f"GET,{pid},/users/:id,200": 2,
+        f"GET,{pid},/users/:id,404": 1,
+        f"GET,{pid},/users/:id,500": 1,
+        f"POST,{pid},/users/:id,405": 1,
+        f"GET,{pid},,404": 30,
+        f"other,{pid},/users/:id,405": 30,
+    }
+    assert samples["hypern_http_request_seconds_count", f"GET,{pid},/users/:id"] == 4
+    assert samples["hypern_http_request_seconds_bucket", f"+Inf,GET,{pid},/users/:id"] == 4
+    assert 0 < samples["hypern_http_request_seconds_sum", f"GET,{pid},/users/:id"] < WAIT
+    assert scrape(app)[name, f"GET,{pid},/metrics,200"] == 1
+
+
+def test_requests_below_a_prefix_and_not_at_all(make_app: MakeApp) -> None:
+    """Below a prefix requests count from the first scrape on; `requests=False` counts none."""
+    app, silent = make_app(), make_app()
+    app.use("/inside", Metrics(public=True))
+    client = TestClient(app)
+    client.get("/inside/metrics")
+    client.get("/inside/metrics")
+    route = 'hypern_http_requests_total{method="GET",process="%d",route="/inside/metrics",status="200"} 1.0'
+    assert route % os.getpid() in sorted_labels(client.get("/inside/metrics").text)
+    silent.use(Metrics(public=True, requests=False))
+    TestClient(silent).get("/metrics")
+    assert "hypern_http" not in TestClient(silent).get("/metrics").text
+
+
+def sorted_labels(text: str) -> str:
+    """A scrape in which each sample has its labels in the order of the alphabet."""
+    return re.sub(r"{(.*)}", lambda found: "{" + ",".join(sorted(found[1].split(","))) + "}", text)
+
+
+def test_a_stream_is_timed_until_it_begins(make_app: MakeApp) -> None:
+    """A stream of events counts when it begins, however long it goes on."""
+    counts = RequestCounts()
+    app = make_app()
+    app.watch_requests(counts)
+    app.watch_requests(counts)
+    seen: list[int] = []
+
+    @app.get("/events")
+    def events(req: Any, res: Any, ctx: Any) -> None:
+        def each() -> Iterator[str]:
+            seen.append(len(list(next(iter(counts.collect())).samples)))
+            yield "one"
+
+        res.sse(each())
+
+    TestClient(app).get("/events")
+    assert seen == [1]
+    family = next(iter(counts.collect()))
+    assert [sample.value for sample in family.samples] == [1]

@@ -12,7 +12,7 @@ from hypern.errors import ConfigurationError
 from hypern.http.asgi import ErrorHandler, Receive, Scope, Send
 from hypern.http.body import BodyReader
 from hypern.http.delivery import OpenStreams
-from hypern.http.dispatch import STOPPING, Dispatcher
+from hypern.http.dispatch import STOPPING, Dispatcher, Watcher
 from hypern.http.failures import Failures
 from hypern.http.files import StaticFiles
 from hypern.http.handlers import check_callable
@@ -76,6 +76,7 @@ class WebApp(Router):
         self._streams = OpenStreams()
         self._requests: set[asyncio.Task[Any]] = set()
         self._dispatcher: Dispatcher | None = None
+        self._watchers: list[Watcher] = []
         self._lifespan = Lifespan(self._on_start, self._on_stop, self._threads.stop)
         self._values: dict[str, Any] = {}
         self._serving: _Serving | None = None
@@ -222,6 +223,11 @@ class WebApp(Router):
         for task in list(self._requests):
             task.cancel(STOPPING)
 
+    def watch_requests(self, watcher: Watcher) -> None:
+        """Call this for each request from now on, when its answer begins; see `Watcher`."""
+        if watcher not in self._watchers:
+            self._watchers.append(watcher)
+
     def path_of_tasks(self) -> str | None:
         """The path of the route that shows single tasks, `/tasks/:task_id`; None: there is none."""
         shown = (route.path for route in self._routes if getattr(route.handler, "shows_a_task", False))
@@ -263,6 +269,7 @@ class WebApp(Router):
             self._body_reader,
             self._limits,
             self._streams,
+            self._watchers,
         )
 
     def _changed(self) -> None:

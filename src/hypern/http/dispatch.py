@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -24,6 +25,10 @@ from hypern.http.threads import HandlerThreads
 STOPPING = "the server is stopping"
 """The message with which a request is cancelled that the server does not wait for any more."""
 
+Watcher = Callable[[str, str | None, int, float], None]
+"""Told of each request when its answer begins: method, path of the route (None: there is none), status, and
+the seconds until then. On the event loop; it must not raise."""
+
 
 class Dispatcher:
     """Answers requests by the routes and rules that an app had when this was made."""
@@ -38,6 +43,7 @@ class Dispatcher:
         body_reader: BodyReader,
         limits: RequestLimits,
         streams: OpenStreams,
+        watchers: Sequence[Watcher],
     ) -> None:
         self._rules = rules
         self._base = base
@@ -46,6 +52,7 @@ class Dispatcher:
         self._body_reader = body_reader
         self._limits = limits
         self._streams = streams
+        self._watchers = watchers
         self._compiler = Compiler(threads, failures)
         self._table: PathTable[Compiled] = PathTable()
         for route in routes:
@@ -56,6 +63,7 @@ class Dispatcher:
         res = Response()
         res.scope = scope
         compiled: Compiled | None = None
+        begun = perf_counter() if self._watchers else None
         try:
             try:
                 path, raw_path = _own_path(scope)
@@ -78,6 +86,8 @@ class Dispatcher:
             res = res.headers_only() if compiled is not None and compiled.in_pipeline else Response()
             res.scope = scope
             await self._failures.answer(error, req, res, compiled.handlers if compiled is not None else ())
+        if begun is not None:
+            self._tell(scope, compiled, res.status_code, perf_counter() - begun)
         res.headers_sent = True
         if res.source is not None and res.status_code not in WITHOUT_BODY:
             await self._deliver(res, scope, receive, send)
@@ -85,6 +95,11 @@ class Dispatcher:
             is_head = scope["method"] == "HEAD"
             await send({"type": "http.response.start", "status": res.status_code, "headers": res.head(True)})
             await send({"type": "http.response.body", "body": b"" if is_head else res.payload()})
+
+    def _tell(self, scope: Scope, compiled: Compiled | None, status: int, seconds: float) -> None:
+        route = None if compiled is None else compiled.route
+        for watcher in self._watchers:
+            watcher(scope["method"], None if route is None else route.path, status, seconds)
 
     async def _deliver(self, res: Response, scope: Scope, receive: Receive, send: Send) -> None:
         assert res.source is not None

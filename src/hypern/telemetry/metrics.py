@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from hypern.http.application import WebApp
 from hypern.http.context import Context
 from hypern.http.paths import parse_path
 from hypern.http.request import Request
@@ -31,6 +32,7 @@ from hypern.tasks.engine import Engine
 from hypern.tasks.runtime import current_engine
 from hypern.telemetry.access import Access, MayRead
 from hypern.telemetry.engines import EngineOf, engine_of, engine_of_request
+from hypern.telemetry.requests import RequestCounts
 
 _STATES = ("waiting", "delayed", "running", "completed", "failed", "cancelled")
 _OUTCOMES = ("completed", "failed", "cancelled", "retried")
@@ -73,7 +75,8 @@ class Metrics:
     `auth`: a token of 24 random characters or more, sent as `Authorization: Bearer …`, or a function
     `auth(req)`, also async, that returns True for those who may read. `public=True` in its place: everybody
     may. `registry`: another registry of `prometheus_client` whose metrics are shown as well, such as its
-    `REGISTRY`; those are of the one process that answers.
+    `REGISTRY`; those are of the one process that answers. `requests`: whether the requests that this process
+    answers are counted and timed as well.
 
     Raises ConfigurationError without either, RouteError for a path that is none.
     """
@@ -85,11 +88,13 @@ class Metrics:
         auth: str | MayRead | None = None,
         public: bool = False,
         registry: Collecting | None = None,
+        requests: bool = True,
     ) -> None:
         parse_path(path)
         self._path = path
         self._access = Access(auth, public)
         self._registry = registry
+        self._requests = RequestCounts() if requests else None
         self._lock = threading.Lock()
 
     def install(self, app: Any) -> None:
@@ -98,21 +103,28 @@ class Metrics:
         if not store.shared:
             # From now on it counts, and not only from the first scrape on.
             store.vitals()
+        self._watch(app)
         app.add_route("GET", self._path, self._show)
 
     async def _show(self, req: Request, res: Response, ctx: Context) -> None:
         """The metrics of the tasks."""
         await self._access.check(req)
         engine = engine_of_request(req)
+        self._watch(req.scope.get("app"))
         body, kind = await asyncio.to_thread(self._text, engine, req.header("accept") or "")
         res.send(body).header("Content-Type", kind).cache_control(no_store=True)
         res.header("X-Content-Type-Options", "nosniff")
+
+    def _watch(self, app: Any) -> None:
+        """Count the requests of this app; below a prefix it is a router at first, and the app comes later."""
+        if self._requests is not None and isinstance(app, WebApp):
+            app.watch_requests(self._requests)
 
     def _text(self, engine: Engine, accept: str) -> tuple[bytes, str]:
         encode, kind = exposition.choose_encoder(accept)
         # One at a time, however many ask: each costs the store some work.
         with self._lock:
-            return encode(_Together(TaskCollector(lambda: engine), self._registry)), kind
+            return encode(_Together(TaskCollector(lambda: engine), self._requests, self._registry)), kind
 
 
 class _Together:
