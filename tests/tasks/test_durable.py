@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
@@ -105,8 +106,7 @@ def engine(url: str) -> Iterator[Engine]:
     yield engine
     gate.set()
     use_engine(before)
-    engine.stop(grace=1.0)
-    engine.store.close()
+    engine.stop(grace=1.0, final=True)
 
 
 @pytest.fixture
@@ -194,14 +194,16 @@ def test_a_task_that_submits_tasks(engine: Engine) -> None:
 def test_a_listener_that_submits_tasks(engine: Engine) -> None:
     """Who is told of an ending may submit: nobody waits for himself."""
     followed: list[str] = []
+    numbers = itertools.count(1)
 
     def follow(event: Any) -> None:
-        if event.name == "finished" and len(followed) < 5:
-            followed.append(add(len(followed)))
+        if event.name == "finished" and (number := next(numbers)) <= 5:
+            followed.append(add(number))
 
     engine.events.listen(follow)
     add(0)
-    until(lambda: len(followed) == 5 and get_task(followed[-1]).is_done())  # type: ignore[union-attr]
+    until(lambda: len(followed) == 5)
+    assert sorted(ended(task_id).result for task_id in followed) == [1, 2, 3, 4, 5]
 
 
 def test_another_process_runs_it(only_submits: Engine, program: Run) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.journeys.running import until
 from tests.tasks.conftest import WAIT, Gate, Helped
 
-from hypern import cancel_task, submit_task
+from hypern import TaskStatus, cancel_task, submit_task
 from hypern.clock import ManualClock
 from hypern.errors import EngineStopped
+from hypern.events import Event
+from hypern.records import Lane, TaskRecord
+from hypern.tasks.engine import Engine
+from hypern.tasks.worker import Work
 
 
 async def coroutine() -> str:
@@ -20,6 +27,14 @@ async def coroutine() -> str:
 
 def plain() -> str:
     return "done"
+
+
+begun, go_on = threading.Event(), threading.Event()
+
+
+def waits() -> None:
+    begun.set()
+    assert go_on.wait(WAIT)
 
 
 def first(stop: Callable[[], object], then: Callable[..., object]) -> Callable[..., object]:
@@ -109,3 +124,58 @@ def test_a_swallowed_wake_up_is_made_good(
     submit_task(task, task_id="next")
     clock.advance(2.0)
     engine.done("swallowed", "next")
+
+
+def test_a_listener_that_submits_while_a_stop_waits_for_it(
+    use: Callable[..., Helped], tmp_path: Path
+) -> None:
+    """Who is told of an ending, and submits when nothing is started any more, waits for no stop that waits
+    for him; his task is run afterwards."""
+    engine = use(task_store=f"sqlite:///{tmp_path}/tasks.db?synchronous=normal")
+    told = threading.Event()
+    submitted: list[str] = []
+
+    def follow(event: Event) -> None:
+        if event.name == "finished" and not told.is_set():
+            told.set()
+            until(lambda: not engine.is_started)
+            submitted.append(submit_task(plain))
+
+    engine.events.listen(follow)
+    submit_task(plain)
+    assert told.wait(WAIT)
+    engine.stop()
+    assert engine.one(until(lambda: submitted)[0]).result == "done"
+
+
+def test_a_worker_that_looks_late_begins_nothing(
+    use: Callable[..., Helped], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that looks for its next task when a stop has waited for what ran leaves it to others."""
+    claim, end_workers = Work.claim, Engine._end_workers
+    stopping, has_looked = threading.Event(), threading.Event()
+
+    def late(work: Work, lane: Lane) -> TaskRecord | None:
+        if lane is Lane.LOOP or not begun.is_set():
+            return claim(work, lane)
+        assert stopping.wait(WAIT)
+        found = claim(work, lane)
+        has_looked.set()
+        return found
+
+    def ending(engine: Engine) -> set[Lane]:
+        stopping.set()
+        assert has_looked.wait(WAIT)
+        return end_workers(engine)
+
+    monkeypatch.setattr(Work, "claim", late)
+    monkeypatch.setattr(Engine, "_end_workers", ending)
+    engine = use(task_store=f"sqlite:///{tmp_path}/tasks.db?synchronous=normal", task_workers=1)
+    for event in (begun, go_on):
+        event.clear()
+    submit_task(waits)
+    assert begun.wait(WAIT)
+    left = submit_task(plain)
+    go_on.set()
+    engine.stop()
+    assert engine.now(left).status is TaskStatus.PENDING

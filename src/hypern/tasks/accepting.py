@@ -33,7 +33,9 @@ class Accepting(ABC):
     _started: bool
 
     @abstractmethod
-    def start(self) -> None: ...
+    def _start_for_tasks(self) -> bool:
+        """Start, or be started after a stop that is under way (False). Raises EngineStopped when the process
+        ends."""
 
     @abstractmethod
     def _accepted(self, record: TaskRecord) -> None:
@@ -86,7 +88,7 @@ class Accepting(ABC):
     def _accepted_within(self, record: TaskRecord, standing: str | None) -> str:
         # Whoever runs tasks is woken by the store when, and if, the transaction commits.
         if not self._started and not is_child():
-            self.start()
+            self._start_for_tasks()
         if standing is None and self.events.listeners:
             self.events.emit("submitted", record.id, record.name, 0)
         return standing or record.id

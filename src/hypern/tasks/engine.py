@@ -58,6 +58,8 @@ class Engine(Accepting):
         self._watchers = 0
         self._hurried = False
         self._started = False
+        # A stop has come so far that nothing is started any more, and a task has come since.
+        self._is_stopping = self._starts_again = False
         self.store: Store = (
             open_late(self.settings, self.clock) if late else open_store(self.settings, self.clock)
         )
@@ -80,7 +82,8 @@ class Engine(Accepting):
         if not self._started:
             if is_child() or not self.settings.task_workers:
                 return  # the store has it, for the processes that run tasks
-            self.start()
+            if not self._start_for_tasks():
+                return
         if record.due is not None:
             self._on_delayed(record.due)
         elif record.spec.lane is THREAD:
@@ -90,7 +93,7 @@ class Engine(Accepting):
         if record.expires_at is not None:
             self._on_delayed(record.expires_at)
         if not self._started:  # it was stopped meanwhile, perhaps before that word got through
-            self.start()
+            self._start_for_tasks()
 
     async def get_async(self, task_id: str) -> TaskRecord | None:
         """What the store says of a task, for an event loop that a store's disk must not hold up."""
@@ -126,7 +129,7 @@ class Engine(Accepting):
                 raise EngineStopped(why_final())
             if self.settings.task_workers == 0:
                 return
-            self._hurried = False
+            self._hurried = self._starts_again = False
             self.store.serve(self.settings.task_workers, self.settings.task_queues)
             self._threads = ThreadLane(self._work, self.settings.task_workers)
             self._loop = LoopLane(self._work, self.settings.task_async_limit)
@@ -144,6 +147,18 @@ class Engine(Accepting):
             self._started = True
             self._wake()
 
+    def _start_for_tasks(self) -> bool:
+        # Who submits does not wait for a stop that is under way: it may wait for him, where he is told of an
+        # ending, and submits then.
+        if self._final:
+            raise EngineStopped(why_final())
+        if self._is_stopping:
+            self._starts_again = True
+            if self._is_stopping:
+                return False
+        self.start()
+        return True
+
     def stop(self, grace: float | None = None, *, final: bool = False) -> list[TaskRecord]:
         """Finish what runs and what is due within `grace` seconds (`task_grace_seconds` unless given),
         then end the workers and name in the log what is left, which is also returned.
@@ -154,23 +169,35 @@ class Engine(Accepting):
         """
         grace = self.settings.task_grace_seconds if grace is None else grace
         with self._lock:
-            if self._started:
-                abandoned = self._stop(grace, final)
-            else:
-                abandoned = []
+            try:
+                abandoned = self._stop(grace, final) if self._started else []
+            finally:
+                self._is_stopping = False
             self._final = self._final or final
             self.changes.stop(final=final)
             if final:
                 self.store.close()
+            elif self._starts_again and not self._final:
+                self.start()
             return abandoned
 
     def _stop(self, grace: float, final: bool) -> list[TaskRecord]:
         ticking.end(self._loops)
-        if self.store.shared and not final:
-            self._finish_running(grace)
-        else:
+        if final or not self.store.shared:
             self.drain(grace)
+            return self._end(grace, final)
+        was_paused = self._work.paused
+        try:
+            self._finish_running(grace)
+            return self._end(grace, final)
+        finally:
+            # Not before the workers have ended: they would begin something else.
+            self._work.paused = was_paused
+
+    def _end(self, grace: float, final: bool) -> list[TaskRecord]:
+        """End the workers; what is left."""
         self._final = self._final or final
+        self._is_stopping = True
         # Before we look what is left: who adds a task after that finds that a start is needed.
         self._started = False
         if self.store.shared:
@@ -186,11 +213,9 @@ class Engine(Accepting):
 
     def _finish_running(self, grace: float) -> None:
         """Start nothing more, and wait at most `grace` seconds for what runs."""
-        was_paused = self._work.paused
         self.pause()
         self.store.let_go()
         self.wait_until(lambda: self._hurried or not self.store.is_busy(), grace)
-        self._work.paused = was_paused
 
     def drain(self, grace: float | None = None) -> None:
         """Wait, at most `grace` seconds, until what runs and what is due has ended."""
