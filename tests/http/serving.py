@@ -145,6 +145,14 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
+    def is_answered(self) -> bool:
+        """Whether anything comes before the server closes."""
+        try:
+            self._pending += self.socket.recv(65536)
+        except ConnectionResetError:
+            return False
+        return bool(self._pending)
+
     def read_reply(self, *, head_only: bool = False) -> Reply:
         """One answer with a Content-Length. AssertionError if the server closes before."""
         while b"\r\n\r\n" not in self._pending:

@@ -110,6 +110,16 @@ class Running:
             connection.send(request(path))
             return connection.read_reply()
 
+    def ask(self, path: str = "/") -> Reply | None:
+        """As `get`; None: a process that ends has closed the connection before it had read anything from it.
+        Clients ask again then."""
+        with self.connect() as connection:
+            try:
+                connection.send(request(path))
+            except (BrokenPipeError, ConnectionResetError):
+                return None
+            return connection.read_reply() if connection.is_answered() else None
+
     def pid(self) -> int:
         """Of whichever process answers."""
         return int(self.get("/pid").body)

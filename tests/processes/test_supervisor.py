@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.processes.running import until
 
 from hypern.errors import ConfigurationError, HypernError
 from hypern.http.listening import Listening
@@ -57,7 +58,7 @@ class Under:
         self.supervisor.request_stop()
 
     def wait(self) -> None:
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 
@@ -85,7 +86,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Super
 def test_web_and_task_children(supervise: Supervise, tmp_path: Path) -> None:
     """One alone first; all are there when it is said to be up; a stop ends them and is no error."""
     under = supervise("serve()", web=2, task=2)
-    assert under.up.wait(30)
+    assert under.up.wait(60)
     roles = (tmp_path / "started").read_text().split()
     assert roles[0] == "web"
     assert sorted(roles) == ["task", "task", "web", "web"]
@@ -126,9 +127,9 @@ def test_as_long_as_one_works_replacements_are_tried_for(supervise: Supervise, t
         "serve()",
         web=2,
     )
-    assert under.up.wait(30)
-    while not (tmp_path / "enough").exists():
-        assert under.error is None
+    assert under.up.wait(60)
+    until(lambda: (tmp_path / "enough").exists() or under.error, 60)
+    assert under.error is None
     under.stop()
     under.wait()
     assert under.error is None
@@ -140,7 +141,7 @@ def test_a_child_that_does_not_stop_is_killed(
     """When its own grace and a margin are over; and soon after a second request."""
     monkeypatch.setattr(module, "MARGIN", 0.1)
     under = supervise("serve(stops=False)")
-    assert under.up.wait(30)
+    assert under.up.wait(60)
     under.stop()
     under.wait()
     assert "did not stop in time and is killed" in caplog.text
@@ -149,7 +150,7 @@ def test_a_child_that_does_not_stop_is_killed(
     monkeypatch.setattr(module, "MARGIN", 3600)
     monkeypatch.setattr(module, "_AT_ONCE", 0.1)
     under = supervise("serve(stops=False)")
-    assert under.up.wait(30)
+    assert under.up.wait(60)
     under.stop()
     under.stop()
     under.wait()
