@@ -15,6 +15,7 @@ from hypern.records import Completed, Lane, Progress, Rules, TaskStatus
 from hypern.stores.conformance.suite import (
     NOW,
     claim_ids,
+    claim_one,
     claimed,
     finish,
     kept,
@@ -177,6 +178,47 @@ def test_lines_of_the_log_are_written_once(
     for running in tasks:
         assert seen(url, running.id, "logs") == [line("first"), line("second", NOW + 1.0)]
     assert ask(url, "SELECT count(*) FROM {s}.logs") == [(4,)]
+
+
+# -- a name of one's own ---------------------------------------------------------------------------
+
+
+def test_a_process_that_loses_its_name_and_its_session(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was taken for dead, and loses its session before it has a new name, starts nothing that
+    it had claimed under the former one; its outcomes are refused, without an error."""
+    other = open_store(url, ahead=0.01)
+    try:
+        other.serve(4, None)
+        for number in range(3):
+            store.add(make_record(f"n{number}"))
+        other._hands.look_again()
+        running = claim_one(other)
+        ask(url, "UPDATE {s}.workers SET lease_until = 1")
+        assert store.rescue(0.0, NOW) == 3
+        with one_lost(other._sql.ENTER, monkeypatch):
+            other.watch(0.0, NOW)
+        assert not other.can_claim()
+        assert other.claim(Lane.THREAD, NOW) is None
+        assert not finish(other, running, running.fence, Completed("late"))
+        assert claim_one(store).id == "n0"
+        other.watch(100.0, NOW)
+        other._hands.look_again()
+        assert claim_one(other).fence == 2
+    finally:
+        other.close()
+
+
+def test_what_ends_after_close_is_not_recorded(store: PostgresStore, url: str) -> None:
+    """A function that outlives its store ends without an error, and opens no connection."""
+    running = claimed(store, make_record("one"))
+    store.close()
+    assert store.report(running, running.fence, Progress(0.5, None))
+    store.log(running, running.fence, [line("late")])
+    assert not finish(store, running, running.fence, Completed("late"))
+    assert not store.is_busy()
+    assert not store._database.links._open
 
 
 # -- a damaged row ---------------------------------------------------------------------------------

@@ -235,6 +235,16 @@ def test_nothing_is_opened_anew_after_close(store: SQLiteStore) -> None:
     assert not store._database.connections._open
 
 
+def test_what_ends_after_close_is_not_recorded(store: SQLiteStore) -> None:
+    """A function that outlives its store ends without an error, and gives no new sign of life."""
+    running = claimed(store, make_record("one"))
+    store.close()
+    assert store.report(running, running.fence, Progress(0.5, None))
+    assert not finish(store, running, running.fence, Completed("late"))
+    assert not store.is_busy()
+    assert list(store._database.address.workers.iterdir()) == []
+
+
 # -- a worker's verbs ------------------------------------------------------------------------------
 
 

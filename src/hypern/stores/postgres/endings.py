@@ -43,7 +43,7 @@ class Finishing(Batch):
         self,
         database: Database,
         claiming: Claiming,
-        owner: str,
+        owner: str | None,
         claim: Claim,
         ending: Ending,
         result: tuple[bytes | None, str | None],
@@ -99,7 +99,7 @@ class Finishing(Batch):
         return [work.seq in recorded for work in works]
 
 
-def _write(link: Link, owner: str, works: list[Finishing], is_plain: bool) -> set[int]:
+def _write(link: Link, owner: str | None, works: list[Finishing], is_plain: bool) -> set[int]:
     """The numbers of those that were recorded."""
     sql = works[0].database.sql
     recorded = set()

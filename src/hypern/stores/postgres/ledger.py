@@ -112,7 +112,7 @@ class PostgresLedger:
             held = self.claiming.held
             mine = [(seq, held[seq]) for seq in seqs if seq in held]
             if mine:
-                link.rows(self._database.sql.MARK, (*_claims(mine), self._presence.incarnation()))
+                link.rows(self._database.sql.MARK, (*_claims(mine), self._presence.id))
 
         self._writer.post(work, lambda result, error: None)
 
@@ -128,7 +128,7 @@ class PostgresLedger:
     ) -> None:
         finished_at = self._database.times.of_wall(wall)
         gone_at = self._keeping.gone_at(claim.record.spec.rules, finished_at)
-        owner = self._presence.incarnation()
+        owner = self._presence.id
         work = Finishing(self._database, self.claiming, owner, claim, ending, result, finished_at, gone_at)
         self._writer.post(work, then, soon=soon, persistent=True)
 
@@ -141,7 +141,7 @@ class PostgresLedger:
                 said[:] = [progress]
             # What was taken for a statement that failed, or was not answered, is not there a second time.
             if said:
-                mine = (claim.seq, claim.fence, self._presence.incarnation())
+                mine = (claim.seq, claim.fence, self._presence.id)
                 link.rows(self._database.sql.REPORT, (said[0], *mine))
 
         def then(result: None, error: BaseException | None) -> None:
@@ -152,7 +152,7 @@ class PostgresLedger:
         self._writer.post(work, then, soon=False)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
-        work = Logging(self._database, claim, self._presence.incarnation(), latest)
+        work = Logging(self._database, claim, self._presence.id, latest)
         self._writer.post(work, lambda result, error: None, soon=False, persistent=True)
 
     def give_back(self, rows: Collection[Row]) -> None:
@@ -175,7 +175,7 @@ class PostgresLedger:
             with link.together():
                 if left:
                     those = _claims([(claim.seq, claim.fence) for claim in left])
-                    link.rows(self._database.sql.WILL_BE_LEFT, (*those, self._presence.incarnation()))
+                    link.rows(self._database.sql.WILL_BE_LEFT, (*those, self._presence.id))
                 if mine:
                     self._give_back(link, mine)
                 link.rows(self._database.sql.TELL)
@@ -195,7 +195,7 @@ class PostgresLedger:
 
     def _give_back(self, link: Link, mine: list[tuple[int, int]]) -> None:
         self.claiming.look_everywhere()
-        link.rows(self._database.sql.GIVE_BACK, (*_claims(mine), self._presence.incarnation()))
+        link.rows(self._database.sql.GIVE_BACK, (*_claims(mine), self._presence.id))
         for seq, fence in mine:
             self._ahead.discard(seq)
             if self.claiming.held.get(seq) == fence:

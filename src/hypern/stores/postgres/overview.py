@@ -85,7 +85,7 @@ class Logging(Batch):
     __slots__ = ("claim", "database", "latest", "lines", "owner", "was_sent")
 
     def __init__(
-        self, database: Database, claim: Claim, owner: str, latest: Callable[[], list[LogLine]]
+        self, database: Database, claim: Claim, owner: str | None, latest: Callable[[], list[LogLine]]
     ) -> None:
         self.database = database
         self.claim = claim

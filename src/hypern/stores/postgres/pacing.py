@@ -27,7 +27,7 @@ def admit(
     now = database.times.passed(steady)
 
     def take_turn(link: Link) -> float | None:
-        mine = (claim.seq, claim.fence, presence.incarnation())
+        mine = (claim.seq, claim.fence, presence.id)
         with link.together():
             booked, started = link.rows(sql.PACE, (record.name,))[0]
             pace = None if booked is None else Pace(booked, started)
@@ -40,7 +40,7 @@ def admit(
         return its_turn.due
 
     def put_back(link: Link) -> None:
-        mine = (claim.seq, claim.fence, presence.incarnation())
+        mine = (claim.seq, claim.fence, presence.id)
         link.rows(sql.PUT_BACK, (now + _AFTER_TROUBLE, claim.place, *mine))
 
     try:

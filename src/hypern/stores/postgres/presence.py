@@ -47,6 +47,8 @@ class Presence:
         self._link: Link | None = None
         self._is_told = True
         self._serves = False
+        # Taken for dead, and not under a new name yet.
+        self._is_lost = False
         # Whether a thread sees to it that the lease is renewed.
         self.is_watched = False
 
@@ -74,6 +76,8 @@ class Presence:
         found = self._id
         if found is None:
             with self._lock:
+                if self._is_lost:
+                    raise QueueUnavailable("this process was taken for dead, and has no new name yet.")
                 if self._id is None:
                     self._enter()
                 found = str(self._id)
@@ -81,6 +85,8 @@ class Presence:
 
     def is_certain(self) -> bool:
         """Whether nobody can have taken this process for dead."""
+        if self._is_lost:
+            return False
         return self._id is None or self._database.clock.steady() < self._certain_until
 
     def link(self) -> Link:
@@ -94,14 +100,18 @@ class Presence:
         process for dead; what it had claimed is theirs, and it has a new id."""
         with self._lock:
             link = self._connected()
-            if self._id is None:
+            if self._id is None and not self._is_lost:
                 if self._serves:
                     self._enter()
                 return True
             before = self._database.clock.steady()
-            if link.row(self._database.sql.RENEW, (LEASE, self._id)) is None:
-                logger.error("this process was taken for dead by others, which have taken its tasks over")
+            if self._is_lost or link.row(self._database.sql.RENEW, (LEASE, self._id)) is None:
+                if not self._is_lost:
+                    logger.error("this process was taken for dead by others, which have taken its tasks over")
+                # Should it fail now to get a new name, the next time goes on from here.
+                self._is_lost = True
                 self._enter()
+                self._is_lost = False
                 return False
             self._certain_until = before + _CERTAIN
             if not self._is_told:

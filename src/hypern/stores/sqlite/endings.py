@@ -24,7 +24,7 @@ class Recording:
     def __init__(
         self,
         claim: Claim,
-        owner: str,
+        owner: str | None,
         ending: Ending,
         result: tuple[bytes | None, str | None],
         wall: float,
@@ -92,7 +92,7 @@ class Recording:
         gone_at = self._keeping.gone_at(record.spec.rules, wall)
         return (record.attempt, record.started_at, wall, gone_at, *self._mine())
 
-    def _mine(self) -> tuple[int, int, str]:
+    def _mine(self) -> tuple[int, int, str | None]:
         return (self._claim.seq, self._claim.fence, self._owner)
 
 

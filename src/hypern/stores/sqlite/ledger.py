@@ -74,7 +74,7 @@ class SQLiteLedger:
         return self._neighbours.presence().start(seq)
 
     def stopped(self, slot: int) -> None:
-        self._neighbours.presence().end(slot)
+        self._neighbours.stopped(slot)
 
     def end(
         self,
@@ -86,12 +86,12 @@ class SQLiteLedger:
         *,
         soon: bool = True,
     ) -> None:
-        owner = self._neighbours.presence().incarnation
+        owner = self._neighbours.incarnation()
         recording = Recording(claim, owner, ending, result, wall, self._keeping)
         self._writer.post(recording, then, soon=soon, persistent=True)
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
-        owner = self._neighbours.presence().incarnation
+        owner = self._neighbours.incarnation()
 
         said: list[bytes] = []
 
@@ -111,7 +111,7 @@ class SQLiteLedger:
         self._writer.post(work, then, soon=False)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
-        owner = self._neighbours.presence().incarnation
+        owner = self._neighbours.incarnation()
         lines: list[LogLine] = []
 
         def work(transaction: Transaction) -> None:

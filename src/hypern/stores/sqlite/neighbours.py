@@ -69,7 +69,13 @@ class Neighbours:
                 presence = self._presence
         return presence
 
+    def stopped(self, slot: int) -> None:
+        """A task that was started runs no more."""
+        if self._presence is not None:
+            self._presence.end(slot)
+
     def incarnation(self) -> str | None:
+        """None: it has claimed nothing yet, or has left."""
         return None if self._presence is None else self._presence.incarnation
 
     def rescue(

@@ -53,7 +53,7 @@ def delete(transaction: Transaction, task_ids: Collection[str]) -> int:
     return forget(transaction, [row for row in rows if row is not None])
 
 
-def keep_log(transaction: Transaction, claim: Claim, owner: str, lines: Sequence[LogLine]) -> None:
+def keep_log(transaction: Transaction, claim: Claim, owner: str | None, lines: Sequence[LogLine]) -> None:
     if transaction.execute(sql.IS_MINE, (claim.seq, claim.fence, owner)).fetchone() is None:
         return
     for line in lines:

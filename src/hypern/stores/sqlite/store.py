@@ -116,7 +116,7 @@ class SQLiteStore(Seeing):
         claim = self._hands.current(record.id, fence)
         if rate is None or claim is None:
             return True
-        mine = (claim.seq, fence, self._neighbours.presence().incarnation)
+        mine = (claim.seq, fence, self._neighbours.incarnation())
 
         def work(transaction: Transaction) -> float | None:
             pace = transaction.execute(sql.PACE, (record.name,)).fetchone()
@@ -141,7 +141,7 @@ class SQLiteStore(Seeing):
         record.due = due
         return False
 
-    def _put_back(self, claim: Claim, due: float, mine: tuple[int, int, str]) -> None:
+    def _put_back(self, claim: Claim, due: float, mine: tuple[int, int, str | None]) -> None:
         """Let a claimed task wait until `due`, as soon as that can be written."""
 
         def work(transaction: Transaction) -> None:
