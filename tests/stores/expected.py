@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from hypern.records import TERMINAL, Again, Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskStatus
 from hypern.stores.base import AGEING, EXPIRED, MOST_DELIVERIES, WORKER_LOST, QueueState
@@ -32,13 +32,14 @@ class Habits(NamedTuple):
     """Where the contract leaves a store free, what this one does.
 
     `waits_since_due`: a delayed task takes its place by its due time, and among equals by when it was added;
-    else by when it was released. `forgets_at_every_end`: the oldest ended task beyond the limit goes at
-    once, however a task ended; else with the next ending of an attempt, or when it is pruned.
+    else by when it was released. `forgets`: when the oldest ended task beyond the limit goes, but for when
+    it is pruned: at once however a task ended, with the next ending of an attempt, or not before. Where it
+    is not before, any of those that ended in the same moment may be the oldest (`Model.left`).
     `asks_at_the_start`: a task that has been asked to stop is cancelled when it is its turn.
     """
 
     waits_since_due: bool
-    forgets_at_every_end: bool
+    forgets: Literal["at every end", "at ends of attempts", "when pruned"]
     asks_at_the_start: bool
 
 
@@ -94,6 +95,8 @@ class Model:
     # Keys that are kept for a time after the submission: whose they are, and until when.
     kept_keys: dict[str, tuple[str, float]] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
+    # What a store has left that was free to choose what to forget.
+    left: set[str] = field(default_factory=set)
     cancelled_before_start: set[str] = field(default_factory=set)
     accepted: int = 0
     forgotten: int = 0
@@ -216,7 +219,8 @@ class Model:
         task.status, task.outcome, task.ended_at, task.owner = STATUS[type(ending)], ending, self.wall, None
         task.end_number = self.number()
         task.failures += by_attempt and isinstance(ending, Failed)
-        if by_attempt or self.habits.forgets_at_every_end:
+        forgets = self.habits.forgets
+        if forgets == "at every end" or (by_attempt and forgets == "at ends of attempts"):
             self.forget_surplus(1)
 
     def put_back(self, task_id: str, wait: float, *, counts: bool) -> None:
@@ -285,9 +289,10 @@ class Model:
     def ended(self) -> list[str]:
         """The ended tasks, in the order in which they are forgotten."""
 
-        def key(task_id: str) -> tuple[float, int]:
+        def key(task_id: str) -> tuple[float, bool, int]:
             task = self.tasks[task_id]
-            return (task.ended_at, task.row if self.habits.waits_since_due else task.end_number)
+            among_equals = task.row if self.habits.waits_since_due else task.end_number
+            return (task.ended_at, task_id in self.left, among_equals)
 
         return sorted((i for i, task in self.tasks.items() if task.status in TERMINAL), key=key)
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 )
 from tests.stores.expected import CAPACITY, PENDING, RUNNING, Model, Queue, Wish, again
 from tests.stores.played import Hand, Played, PlayedMemory, PlayedSQLite
+from tests.stores.played_postgres import PlayedPostgres
 
 from hypern.errors import QueueFull
 from hypern.records import TERMINAL, Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskStatus
@@ -44,7 +45,7 @@ Attempt = tuple[Hand, TaskRecord, int]
 class Game(RuleBasedStateMachine):
     """`kind`: the store of this game; `capacity`: the most tasks it may hold PENDING, None: any number."""
 
-    kind: type[PlayedMemory] | type[PlayedSQLite]
+    kind: type[PlayedMemory] | type[PlayedSQLite] | type[PlayedPostgres]
     capacity: int | None = CAPACITY
     attempts: Bundle[Attempt] = Bundle("attempts")
 
@@ -246,7 +247,9 @@ class Game(RuleBasedStateMachine):
         assert released == self.model.release()
 
     def prune(self, hand: Hand) -> None:
-        assert hand.store.prune(self.model.wall) == self.model.prune()
+        number = hand.store.prune(self.model.wall)
+        self.model.left = self.played.known()
+        assert number == self.model.prune()
         self.played.wrote(hand)
 
     # -- after every step --------------------------------------------------------------------------
@@ -312,11 +315,10 @@ class MemoryGame(Game):
     kind = PlayedMemory
 
 
-class SQLiteGame(Game):
+class SharedGame(Game):
     """Processes besides: they stop, die, come back, and find each other dead."""
 
-    kind = PlayedSQLite
-    played: PlayedSQLite
+    played: PlayedSQLite | PlayedPostgres
 
     @rule(who=WHO, gives_back=st.booleans())
     def stop(self, who: int, gives_back: bool) -> None:
@@ -368,6 +370,18 @@ class SQLiteGame(Game):
         for attempt in attempts:
             self.finish(attempt, ending)
         return multiple(*attempts, *others)
+
+
+class SQLiteGame(SharedGame):
+    kind = PlayedSQLite
+
+
+class PostgresGame(SharedGame):
+    kind = PlayedPostgres
+
+
+class RoomyPostgresGame(PostgresGame):
+    capacity = None
 
 
 class RoomySQLiteGame(SQLiteGame):

@@ -48,6 +48,10 @@ class Played(ABC):
     def wrote(self, hand: Hand) -> None:  # noqa: B027 - a store of one process has nobody to tell
         """This one has done something; the others come to know of it."""
 
+    def known(self) -> set[str]:
+        """The ids of the tasks that are kept, where it was free to choose what to forget."""
+        return set()
+
     def look(self, model: Model) -> None:  # noqa: B027 - and nothing beside it
         """What is kept, seen past the store."""
 
@@ -57,7 +61,7 @@ class Played(ABC):
 
 
 class PlayedMemory(Played):
-    habits = Habits(waits_since_due=False, forgets_at_every_end=True, asks_at_the_start=False)
+    habits = Habits(waits_since_due=False, forgets="at every end", asks_at_the_start=False)
 
     def __init__(self, model: Model) -> None:
         self.hands = [Hand(MemoryStore(model.capacity or sys.maxsize, KEEP, KEEP_SECONDS), 0)]
@@ -85,7 +89,7 @@ class ModelClock:
 class PlayedSQLite(Played):
     """Two processes on one file, a third connection that looks at it, and any number that have died."""
 
-    habits = Habits(waits_since_due=True, forgets_at_every_end=False, asks_at_the_start=True)
+    habits = Habits(waits_since_due=True, forgets="at ends of attempts", asks_at_the_start=True)
     steps = True
 
     def __init__(self, model: Model) -> None:

@@ -6,16 +6,31 @@ The seed is fixed, unless MODEL_EXAMPLES says how many sequences of steps to pla
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
-from tests.stores.game import Game, MemoryGame, RoomySQLiteGame, SQLiteGame, machine
+import pytest
+from tests.stores.game import (
+    Game,
+    MemoryGame,
+    PostgresGame,
+    RoomyPostgresGame,
+    RoomySQLiteGame,
+    SQLiteGame,
+    machine,
+)
+from tests.stores.played_postgres import PlayedPostgres
+from tests.stores.postgres_help import drop, fresh_url
+
+from hypern.stores.postgres import neighbours
 
 EXAMPLES = os.environ.get("MODEL_EXAMPLES")
 
 
-def played(kind: type[Game], examples: int) -> object:
+def played(kind: type[Game], examples: int, share: int = 1) -> object:
+    """`share`: where so many are played as somebody says, one of how many is played here."""
     return machine(
         kind,
-        max_examples=int(EXAMPLES or examples),
+        max_examples=examples if EXAMPLES is None else max(1, int(EXAMPLES) // share),
         stateful_step_count=40,
         derandomize=EXAMPLES is None,
         print_blob=EXAMPLES is not None,
@@ -25,3 +40,18 @@ def played(kind: type[Game], examples: int) -> object:
 TestMemory = played(MemoryGame, 200)
 TestSQLite = played(SQLiteGame, 100)
 TestRoomySQLite = played(RoomySQLiteGame, 40)
+
+
+@pytest.fixture(scope="class")
+def schema(postgres_server: str) -> Iterator[None]:
+    """Where a game is played on PostgreSQL: whose session is gone there is dead at once."""
+    PlayedPostgres.url = fresh_url(postgres_server)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "GRACE", 0.0)
+        yield
+    drop(PlayedPostgres.url)
+
+
+# There each step takes twenty times as long.
+TestPostgres = pytest.mark.usefixtures("schema")(played(PostgresGame, 5, share=20))
+TestRoomyPostgres = pytest.mark.usefixtures("schema")(played(RoomyPostgresGame, 2, share=20))

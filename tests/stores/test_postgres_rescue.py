@@ -72,6 +72,18 @@ def test_three_deaths_are_enough(store: PostgresStore, url: str) -> None:
     assert store.count()[FAILED] == 1
 
 
+def test_the_dead_leave_room(store: PostgresStore, url: str) -> None:
+    """Where a queue is limited, who finds a task of it lost knows at once that another one may start."""
+    store.set_queue("narrow", limit=1)
+    store.add(make_record("lost", queue="narrow", on_crash="fail"))
+    store.add(make_record("next", queue="narrow"))
+    claim_and_die(url)
+    assert store.claim(THREAD, NOW) is None
+    assert not store.has_ready(THREAD)
+    assert rescue(store) == 1
+    assert claim_one(store).id == "next"
+
+
 def test_work_that_must_not_be_repeated(store: PostgresStore, url: str) -> None:
     """With on_crash="fail" one death is enough."""
     store.add(make_record("once", on_crash="fail"))

@@ -56,6 +56,18 @@ def test_three_deaths_are_enough(store: SQLiteStore, tmp_path: Path) -> None:
     assert store.claim(THREAD, NOW) is None
 
 
+def test_the_dead_leave_room(store: SQLiteStore, tmp_path: Path) -> None:
+    """Where a queue is limited, who finds a task of it lost knows at once that another one may start."""
+    store.set_queue("narrow", limit=1)
+    store.add(make_record("lost", queue="narrow", on_crash="fail"))
+    store.add(make_record("next", queue="narrow"))
+    claim_and_die(tmp_path)
+    assert store.claim(THREAD, NOW) is None
+    assert not store.has_ready(THREAD)
+    assert store.rescue(0.0, NOW) == 1
+    assert claim_one(store).id == "next"
+
+
 def test_work_that_must_not_be_repeated(store: SQLiteStore, tmp_path: Path) -> None:
     """With on_crash="fail" one death is enough."""
     store.add(make_record("once", on_crash="fail"))

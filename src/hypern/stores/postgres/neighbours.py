@@ -7,13 +7,11 @@ from typing import Any
 
 import msgspec
 
-from hypern.records import Lane
 from hypern.stores.base import WORKER_LOST, WorkerState
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.deaths import AfterDeath, after_death
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import DAMAGE, LANES, read_rules
-from hypern.stores.durable.states import READY
+from hypern.stores.durable.rows import DAMAGE, read_rules
 from hypern.stores.postgres.arrays import booleans, numbers, texts
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -40,8 +38,8 @@ def note_free_locks(link: Link, database: Database) -> None:
 
 def rescue(
     link: Link, database: Database, mine: str | None, keeping: Keeping, now: float, *, orphans: bool = False
-) -> tuple[int, set[Lane]]:
-    """Take back what dead processes had claimed. How many tasks, and the lanes of those that wait again.
+) -> int:
+    """Take back what dead processes had claimed. How many tasks.
 
     `mine`: the id of this process, which lives. `orphans`: look also for tasks whose process is not known at
     all, as after a backup was restored. `now`: on the server's clock.
@@ -49,7 +47,7 @@ def rescue(
     sql = database.sql
     owners = [owner for (owner,) in link.rows(sql.DEAD, (GRACE,)) if owner != mine]
     lost = [owner for (owner,) in link.rows(sql.ORPHANED)] if orphans else []
-    rescued, lanes = 0, set()
+    rescued = 0
     for owner in [*owners, *lost]:
         with link.together():
             # Once more, now that nobody else can decide about it: it may have come back.
@@ -57,7 +55,7 @@ def rescue(
                 is_dead = link.row(sql.IS_GONE, (owner,)) is None
             else:
                 is_dead = link.row(sql.IS_DEAD, (owner, GRACE)) is not None
-            number, got = _rescue_from(link, database, owner, keeping, now) if is_dead else (0, set())
+            number = _rescue_from(link, database, owner, keeping, now) if is_dead else 0
             if is_dead:
                 link.rows(sql.PRUNE_WORKER, (owner,))
             if number:
@@ -66,16 +64,13 @@ def rescue(
         if number:
             logger.warning("a process that ran tasks has died; %d of its tasks were taken back", number)
         rescued += number
-        lanes |= got
-    return rescued, lanes
+    return rescued
 
 
-def _rescue_from(
-    link: Link, database: Database, owner: str, keeping: Keeping, now: float
-) -> tuple[int, set[Lane]]:
+def _rescue_from(link: Link, database: Database, owner: str, keeping: Keeping, now: float) -> int:
     rows = link.rows(database.sql.OWNED, (owner,))
     if not rows:
-        return 0, set()
+        return 0
     decided = [_decide(row) for row in rows]
     gone_at = [keeping.gone_at(read_rules(row[5]), now) for row in rows]
     ended = link.rows(
@@ -96,7 +91,7 @@ def _rescue_from(
             now,
         ),
     )
-    return len(ended), {LANES[lane] for _, lane, state in ended if state == READY}
+    return len(ended)
 
 
 def _read_about(data: bytes) -> WorkerState | None:

@@ -210,7 +210,7 @@ WITH found AS MATERIALIZED (
         reason = CASE WHEN f.state < 2 THEN %b ELSE t.reason END,
         finished_at = CASE WHEN f.state < 2 THEN %b ELSE t.finished_at END,
         gone_at = CASE WHEN f.state < 2 THEN %b + coalesce(t.ttl, %b) END,
-        cancel_requested = f.state = 2
+        cancel_requested = t.cancel_requested OR f.state = 2
     FROM found f WHERE t.seq = f.seq RETURNING t.queue, t.state, t.name
 ), counted AS (
     INSERT INTO {s}.deltas SELECT queue, 5, 1 FROM ended WHERE state = 5
@@ -365,14 +365,14 @@ WITH given AS MATERIALIZED (
         finished_at = CASE WHEN g.state > 2 THEN %b::float8 ELSE t.finished_at END,
         gone_at = CASE WHEN g.state > 2 THEN g.gone_at END
     FROM given g WHERE t.seq = g.seq AND t.state + 0 = 2 AND t.fence = g.fence AND t.owner = %b
-    RETURNING t.seq, t.queue, t.state, t.started_at, g.attempt, g.counts, t.lane, t.name
+    RETURNING t.seq, t.queue, t.state, t.started_at, g.attempt, g.counts, t.name
 ), remembered AS (
     INSERT INTO {s}.attempts (task, number, started_at, finished_at, error)
     SELECT seq, attempt, started_at, %b::float8, %b FROM ended WHERE counts
 ), counted AS (
     INSERT INTO {s}.deltas SELECT queue, state, count(*) FROM ended WHERE state > 2 GROUP BY queue, state
 ), %beat
-SELECT seq, lane, state FROM ended
+SELECT seq FROM ended
 """.replace("%beat", _beat("failed", "state = 4"))
     PRUNE_WORKER = "DELETE FROM {s}.workers WHERE id = %b"
 

@@ -270,10 +270,11 @@ class PostgresStore(Seeing):
     def _rescue(self, link: Link, orphans: bool) -> int:
         neighbours.note_free_locks(link, self._database)
         now = self._times.passed(self._database.clock.steady())
-        number, lanes = neighbours.rescue(
+        number = neighbours.rescue(
             link, self._database, self._presence.id, self._keeping, now, orphans=orphans
         )
-        if lanes:
+        if number:
+            # Also where all have ended: in a queue with a limit there is room now.
             self._ledger.claiming.look_everywhere()
             self._hands.look_again()
         return number

@@ -13,7 +13,6 @@ from collections.abc import Collection
 import msgspec
 
 from hypern.errors import QueueUnavailable
-from hypern.records import Lane
 from hypern.stores.base import WorkerState
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.keeping import Keeping
@@ -78,13 +77,11 @@ class Neighbours:
         """None: it has claimed nothing yet, or has left."""
         return None if self._presence is None else self._presence.incarnation
 
-    def rescue(
-        self, readers: Readers, writer: Writer, wall: float, keeping: Keeping
-    ) -> tuple[int, Collection[Lane]]:
-        """Take back what dead processes had claimed. How many tasks, and the lanes of those that wait."""
+    def rescue(self, readers: Readers, writer: Writer, wall: float, keeping: Keeping) -> int:
+        """Take back what dead processes had claimed. How many tasks."""
         with readers.reading() as connection:
             owners = [owner for (owner,) in connection.execute(sql.OWNERS).fetchall()]
-        rescued, lanes = 0, set()
+        rescued = 0
         for owner in owners:
             if owner == self.incarnation():
                 continue
@@ -94,16 +91,15 @@ class Neighbours:
 
                 def work(
                     transaction: Transaction, owner: str = owner, started: Collection[int] = started
-                ) -> tuple[int, set[Lane]]:
+                ) -> int:
                     return rescue_from(transaction, owner, started, wall, keeping)
 
-                number, got = writer.run(work)
+                number: int = writer.run(work)
                 crash_point("rescued")
             if number:
                 logger.warning("a process that ran tasks has died; %d of its tasks were taken back", number)
             rescued += number
-            lanes |= got
-        return rescued, lanes
+        return rescued
 
     def living(self) -> list[WorkerState]:
         """Who runs tasks of this file now."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hypern.records import Lane
 from hypern.stores.base import WORKER_LOST
 from hypern.stores.durable.claims import Row
 from hypern.stores.durable.deaths import after_death
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, read_rules
+from hypern.stores.durable.rows import read_rules
 from hypern.stores.durable.states import FAILED, READY, RUNNING, STATUS
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.endings import remember
@@ -18,24 +17,21 @@ from hypern.stores.sqlite.transaction import Transaction
 
 def rescue_from(
     transaction: Transaction, owner: str, started: Collection[int], wall: float, keeping: Keeping
-) -> tuple[int, set[Lane]]:
+) -> int:
     """Let what `owner` had claimed wait again. `started`: what it had begun; that counts as a delivery, and
-    after `MOST_DELIVERIES` of them, or where the task says so, it is FAILED. How many, and their lanes.
+    after `MOST_DELIVERIES` of them, or where the task says so, it is FAILED. How many.
 
     The caller knows that the owner is dead and keeps others from finding out meanwhile.
     """
-    lanes: set[Lane] = set()
     rows = transaction.execute(sql.OWNED, (owner,)).fetchall()
     for row in rows:
-        if _rescue_one(transaction, row, owner, row[0] in started, wall, keeping):
-            lanes.add(LANES[row[4]])
-    return len(rows), lanes
+        _rescue_one(transaction, row, owner, row[0] in started, wall, keeping)
+    return len(rows)
 
 
 def _rescue_one(
     transaction: Transaction, row: Row, owner: str, was_started: bool, wall: float, keeping: Keeping
-) -> bool:
-    """Whether the task waits again."""
+) -> None:
     seq, rules, attempt, fence, lost, queue, started_at = (
         row[0],
         row[5],
@@ -60,4 +56,3 @@ def _rescue_one(
     if after.state != READY:
         transaction.tally(row[2], wall).count(STATUS[after.state])
     transaction.moved(queue, RUNNING, after.state)
-    return after.state == READY

@@ -295,8 +295,9 @@ class SQLiteStore(Seeing):
         return self._watch.look(steady, wall)
 
     def rescue(self, steady: float, wall: float) -> int:
-        number, lanes = self._neighbours.rescue(self._readers, self._writer, wall, self._keeping)
-        if lanes:
+        number = self._neighbours.rescue(self._readers, self._writer, wall, self._keeping)
+        if number:
+            # Also where all have ended: in a queue with a limit there is room now.
             self._hands.look_again()
         return number
 
