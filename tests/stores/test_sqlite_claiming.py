@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tests.stores.sqlite_help import open_store
 
 from hypern.records import TaskStatus
 from hypern.stores.conformance.suite import NOW, THREAD, make_record
+from hypern.stores.durable.claims import Reserve
 from hypern.stores.sqlite import claiming
 
 
@@ -49,3 +51,25 @@ def test_queues_in_which_nothing_waits_cost_no_claim(tmp_path: Path, monkeypatch
         monkeypatch.setattr(claiming, "_open_queues", watched)
         assert {record.id for _ in range(2) if (record := store.claim(THREAD, NOW))} == {"task:a", "task:b"}
     assert set(asked) == {"a", "b"}
+
+
+def test_what_is_given_back_is_claimed_in_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While those that have waited too long go back, nobody claims what comes after them."""
+    with closing(open_store(tmp_path, ahead=0.01)) as store:
+        store.serve(4, None)
+        store.add_many([make_record(f"task:{number}") for number in range(4)])
+        assert [store.claim(THREAD, NOW).id for _ in range(2)] == ["task:0", "task:1"]
+        store.add(make_record("task:last"))
+        give_back, claimed = store._hands._ledger.give_back, []
+        claiming_thread = threading.Thread(target=lambda: claimed.append(store.claim(THREAD, NOW).id))
+
+        def slowly(rows: Any) -> None:
+            claiming_thread.start()
+            claiming_thread.join(0.2)
+            give_back(rows)
+
+        monkeypatch.setattr(store._hands._ledger, "give_back", slowly)
+        monkeypatch.setattr(Reserve, "surplus", lambda reserve: len(reserve.rows))
+        store._hands.let_go_of_stale()
+        claiming_thread.join()
+    assert claimed == ["task:2"]

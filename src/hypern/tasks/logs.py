@@ -22,9 +22,14 @@ class TaskLog(logging.Handler):
         self._store = store
         self._busy = threading.local()
 
-    def createLock(self) -> None:  # noqa: N802 - as logging has it
-        # Nothing here needs one, and a task that logs shall not wait for another that does.
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        # As in `logging`, but without the handler's lock: nothing here needs one, and a task that logs shall
+        # not wait for another that does.
+        # A filter may answer with another record, from Python 3.12 on.
+        passed: object = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         run = running.get()

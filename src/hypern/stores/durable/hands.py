@@ -314,7 +314,11 @@ class Hands:
     def let_go_of_stale(self) -> None:
         """What has waited here too long goes back: another process may have time for it."""
         for reserve in (self._thread, self._loop):
-            self._let_go(reserve.take_last(reserve.surplus()))
+            if reserve.surplus():
+                # Nobody claims what comes after them, before they can be claimed again.
+                with reserve.filling:
+                    self._let_go(reserve.take_last(reserve.surplus()))
+                    reserve.may_have_more = True
 
     def _let_go(self, rows: list[Row]) -> None:
         if rows:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from hypern.records import Lane
 from hypern.stores.durable.claims import Row
@@ -19,7 +19,18 @@ _SLOW, _SLOW_EACH = 0.015, 0.00006
 # Then tasks are looked for where the last ones were found, and from the beginning only every so often: after
 # so many seconds, and so many times as long as such a search takes.
 _ALL_EVERY, _ALL_SHARE = 1.0, 20.0
+# Where none is found so, one that takes no longer than this (seconds) is worth it at once.
+_BEARABLE = 0.1
 _LOWEST = float("-inf")
+
+
+@dataclass(slots=True)
+class _Floor:
+    """From which rank on to look, until when that will do, and how long it took to look everywhere."""
+
+    rank: float
+    until: float
+    seconds: float
 
 
 class Claiming:
@@ -31,8 +42,7 @@ class Claiming:
         self._database = database
         # A statement that may have claimed some was not answered.
         self._has_strays = False
-        # Of each lane: from which rank on to look, and until when that will do.
-        self._floors: dict[Lane, tuple[float, float]] = {}
+        self._floors: dict[Lane, _Floor] = {}
 
     def look_everywhere(self) -> None:
         """There may be tasks whose turn comes before that of those which were found last."""
@@ -60,34 +70,43 @@ class Claiming:
         named = None if queues is None else sorted(queues)
         known = (sorted(unknown),) if unknown else ()
         rest = (named, named, wanted, owner, started_at, marked, marked)
-        begin = time.monotonic()
-        floor, until = self._floors.get(lane, (_LOWEST, 0.0))
-        if begin >= until:
-            floor = _LOWEST
-        parameters: tuple[Any, ...] = (lane_number(lane), floor, *known, wanted, *rest)
-        try:
+
+        def search(rank: float) -> list[Row]:
+            parameters = (lane_number(lane), rank, *known, wanted, *rest)
             if database.has_limits:
                 statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
                 _, rows = link.all_rows((sql.LOCK_LIMITED, ()), (statement, parameters))
-            else:
-                rows = link.rows(sql.CLAIM_KNOWN if unknown else sql.CLAIM, parameters)
+                return rows
+            return link.rows(sql.CLAIM_KNOWN if unknown else sql.CLAIM, parameters)
+
+        try:
+            rows = self._search(lane, search)
         except BaseException:
             self._has_strays = True
             raise
         # The server does not say them in the order in which it took them.
         rows.sort()
-        self._found(lane, floor, until, [row[1] for row in rows], time.monotonic() - begin)
         return [self._taken(row[2:]) for row in rows]
 
-    def _found(self, lane: Lane, floor: float, until: float, ranks: list[float], seconds: float) -> None:
-        """Decide from where to look the next time."""
-        if floor == _LOWEST:
-            if seconds <= _SLOW + _SLOW_EACH * len(ranks):
-                self._floors.pop(lane, None)
-                return
-            until = time.monotonic() + max(_ALL_EVERY, _ALL_SHARE * seconds)
-        if ranks:
-            self._floors[lane] = (ranks[0], until)
+    def _search(self, lane: Lane, search: Callable[[float], list[Row]]) -> list[Row]:
+        """What is found from the floor of this lane on, or from the beginning."""
+        floor = self._floors.get(lane)
+        if floor is not None and time.monotonic() < floor.until:
+            rows = search(floor.rank)
+            if rows:
+                floor.rank = min(row[1] for row in rows)
+            if rows or floor.seconds > _BEARABLE:
+                return rows
+        begin = time.monotonic()
+        rows = search(_LOWEST)
+        now = time.monotonic()
+        seconds = now - begin
+        rank = min((row[1] for row in rows), default=_LOWEST if floor is None else floor.rank)
+        if rank == _LOWEST or seconds <= _SLOW + _SLOW_EACH * len(rows):
+            self._floors.pop(lane, None)
+        else:
+            self._floors[lane] = _Floor(rank, now + max(_ALL_EVERY, _ALL_SHARE * seconds), seconds)
+        return rows
 
     def _taken(self, row: Row) -> Row:
         self.held[row[0]] = row[13]
