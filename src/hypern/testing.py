@@ -10,8 +10,6 @@ from datetime import datetime
 from types import TracebackType
 from urllib.parse import quote
 
-from starlette.testclient import TestClient
-
 from hypern.app import Hypern
 from hypern.clock import ManualClock
 from hypern.records import TERMINAL, TaskStatus
@@ -20,6 +18,14 @@ from hypern.tasks.engine import Engine
 from hypern.tasks.lookup import look_up
 from hypern.tasks.runtime import default_settings, use_engine
 from hypern.tasks.ticking import Ticker
+
+try:
+    from starlette.testclient import TestClient
+except (ImportError, RuntimeError) as error:
+    # Starlette names the library, and not the extra that has the version which fits.
+    raise ImportError(
+        "hypern.testing needs a library that is missing (httpx2). Install it: pip install 'hypern[testing]'."
+    ) from error
 
 __all__ = ["ManualClock", "TaskRunner", "TestClient"]
 

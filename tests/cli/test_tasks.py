@@ -14,10 +14,14 @@ from tests.cli.conftest import Filled, Said, Terminal, fill
 from tests.docs.pages import ROOT
 from tests.processes.running import Running, until, write
 
+from hypern import Hypern as App
+from hypern import current_task
 from hypern.cli import tasks
+from hypern.cli.described import row
 from hypern.config import STORE_VARIABLE, Settings
 from hypern.records import TaskRecord, TaskStatus
 from hypern.tasks.engine import Engine
+from hypern.testing import TaskRunner
 
 Hypern = Callable[..., Said]
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
@@ -87,6 +91,30 @@ def test_filters_that_are_none(hypern: Hypern, filled: Filled, arguments: list[s
     said = hypern("tasks", "list", "--store", filled.url, *arguments)
     assert (said.status, said.out) == (2, "")
     assert "Traceback" not in said.err
+
+
+def test_a_state_that_is_none_is_said_plainly(hypern: Hypern, filled: Filled) -> None:
+    """The message has the word that was given, and those that could be."""
+    said = hypern("tasks", "list", "--store", filled.url, "--status", "failed,broken")
+    assert said.err.endswith("completed, failed, cancelled, not failed, broken.\n")
+
+
+def test_a_completed_task_shows_no_error_of_an_earlier_attempt() -> None:
+    """In the list an error stands only beside a task that it has ended, or that is still tried."""
+    app = App()
+
+    @app.background(retries=1, backoff=0.0)
+    def at_last() -> None:
+        if current_task().attempt == 1:
+            raise ConnectionError("no answer")
+
+    with TaskRunner(app) as tasks:
+        task_id = at_last()
+        tasks.run_pending()
+        record = tasks.engine.store.get(task_id)
+        assert record is not None
+        assert record.error is not None
+        assert row(tasks.engine, record)[1:2] + row(tasks.engine, record)[-1:] == ("completed", "")
 
 
 def test_nothing_orders_the_terminal_about(hypern: Hypern, filled: Filled) -> None:

@@ -42,3 +42,13 @@ def test_a_name_that_is_none() -> None:
     """As with any module."""
     with pytest.raises(ImportError, match="Nothing"):
         from hypern.telemetry import Nothing  # type: ignore[attr-defined] # noqa: F401
+
+
+def test_testing_without_its_library() -> None:
+    """`hypern.testing` says which extra to install, where Starlette would name a library."""
+    program = (
+        "import sys; sys.modules['httpx2'] = None; sys.modules['httpx'] = None\n"
+        "try:\n    import hypern.testing\nexcept ImportError as error:\n    print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert ran.stdout.endswith("Install it: pip install 'hypern[testing]'.\n"), ran.stderr

@@ -30,7 +30,7 @@ def row(engine: Engine, record: TaskRecord) -> tuple[object, ...]:
         record.attempt,
         _short(record.spec.queue),
         _short(record.name),
-        record.error or record.reason or "",
+        record.reason or "" if record.status is TaskStatus.COMPLETED else record.error or record.reason or "",
     )
 
 

@@ -96,7 +96,8 @@ class Dashboard:
             app.add_route(ANY_METHOD, path, self._answer)
 
     async def _answer(self, req: Request, res: Response, ctx: Context) -> None:
-        """Answers all by itself, also errors: no handler of the app's sees what is shown here."""
+        """The page on which tasks are watched, and what it asks for."""
+        # Also errors: no handler of the app's sees what is shown here.
         for name, value in HEADERS.items():
             res.header(name, value)
         try:

@@ -63,16 +63,15 @@ def to_filter(
 
 def _statuses(given: Any, allowed: tuple[TaskStatus, ...]) -> tuple[TaskStatus, ...]:
     words = [given] if isinstance(given, str) else given
+    said = ", ".join(map(str, words)) if isinstance(words, list | tuple) else repr(given)
     try:
         statuses = tuple(dict.fromkeys(TaskStatus(word) for word in words))
     except (ValueError, TypeError):
         raise InvalidOption(
-            f"status must be one or several of {', '.join(TaskStatus)}, not {given!r:.100}."
+            f"status must be one or several of {', '.join(TaskStatus)}, not {said:.100}."
         ) from None
     if not set(statuses) <= set(allowed):
-        raise InvalidOption(
-            f"status must be one or several of {', '.join(allowed)} here, not {given!r:.100}."
-        )
+        raise InvalidOption(f"status must be one or several of {', '.join(allowed)} here, not {said:.100}.")
     return statuses
 
 
