@@ -13,7 +13,7 @@ import pytest
 
 from hypern.errors import QueueUnavailable, TaskError
 from hypern.stores.conformance.suite import together
-from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.pieces import Amid, Uncertain
 from hypern.stores.durable.writer import Writer
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.database import Database
@@ -254,3 +254,64 @@ def test_a_storm_of_signals_in_the_main_thread(writer: Writer, database: Databas
     assert interrupted
     assert writer.run(put(99_999)) == 99_999
     assert set(kept) <= set(written(database))
+
+
+def test_a_signal_handler_that_writes(writer: Writer, database: Database) -> None:
+    """In the midst of its own thread's writing it is refused instead of waiting for ever, and what it leaves
+    is written afterwards; at any other moment it writes as everybody does."""
+    told: list[int] = []
+
+    def write(number: int, frame: object) -> None:
+        try:
+            told.append(writer.run(put(len(told))))
+        except Amid:
+            writer.write_later(put(100), lambda result, error: told.append(result))
+
+    def interrupted(transaction: Transaction) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, write)
+    try:
+        writer.run(interrupted)
+        writer.flush()
+        assert told == [100]
+        signal.raise_signal(signal.SIGUSR1)
+        assert told == [100, 1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert written(database) == [1, 100]
+
+
+def test_a_signal_handler_that_raises_leaves_the_gate_open(database: Database) -> None:
+    """Whatever step of passing it a Ctrl-C meets, others pass the gate afterwards."""
+    armed = [False]
+
+    def interrupt(number: int, frame: object) -> None:
+        if armed[0]:
+            armed[0] = False
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    gate = database.connections.gate
+    passed: list[int] = []
+
+    def go_through(times: int) -> None:
+        for number in range(times):
+            with gate:
+                passed.append(number)
+
+    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    interrupted = 0
+    while interrupted < 200:
+        try:
+            armed[0] = True
+            go_through(100_000)
+            armed[0] = False
+        except KeyboardInterrupt:
+            interrupted += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+    other = threading.Thread(target=go_through, args=(1,), daemon=True)
+    other.start()
+    other.join(1.0)
+    assert not other.is_alive()

@@ -191,6 +191,28 @@ def test_a_task_that_submits_tasks(engine: Engine) -> None:
     until(lambda: engine.store.count()[TaskStatus.COMPLETED] == 31)
 
 
+def test_a_signal_handler_that_submits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that interrupts a submit of its own thread holds up nobody: both tasks are kept, and run."""
+    writer = engine.store._submits  # type: ignore[attr-defined]
+    plain = writer._transactions.write
+    ids: list[str] = []
+
+    def write(*pieces: Any) -> None:
+        if threading.current_thread() is threading.main_thread() and not ids:
+            signal.raise_signal(signal.SIGUSR1)
+        plain(*pieces)
+
+    monkeypatch.setattr(writer._transactions, "write", write)
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: ids.append(add(1, 1)))
+    try:
+        ids.append(add(2, 2))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    writer.flush()
+    ended = [wait_for_task(task_id, timeout=WAIT) for task_id in ids]
+    assert [task and task.result for task in ended] == [2, 4]
+
+
 def test_a_listener_that_submits_tasks(engine: Engine) -> None:
     """Who is told of an ending may submit: nobody waits for himself."""
     followed: list[str] = []

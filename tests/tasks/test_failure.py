@@ -48,6 +48,20 @@ class EvilCause(Exception):
         raise KeyError("no cause")
 
 
+class EvilKind(type):
+    @property
+    def __name__(cls) -> NoReturn:  # type: ignore[override]
+        raise ValueError("no name")
+
+    @property
+    def __module__(cls) -> NoReturn:  # type: ignore[override]
+        raise ValueError("no module")
+
+
+class Nameless(Exception, metaclass=EvilKind):
+    pass
+
+
 def ring() -> Exception:
     first, second = ValueError("first"), KeyError("second")
     first.__context__, second.__context__ = second, first
@@ -118,6 +132,19 @@ def test_the_worker_outlives_it(use: Any, kind: str) -> None:
         assert result.status is TaskStatus.FAILED
         assert result.error.startswith(type(HOSTILE[kind]()).__name__)
     assert engine.one(submit_task(int)).is_success()
+
+
+def test_a_class_that_hides_its_name(engine: Helped) -> None:
+    """A metaclass that raises when it is asked for the name does not keep a task RUNNING."""
+
+    def raises() -> None:
+        raise Nameless("no name")
+
+    async def raises_too() -> None:
+        raises()
+
+    for result in engine.done(submit_task(raises), submit_task(raises_too)):
+        assert result.error == "Nameless: no name"
 
 
 def test_what_it_says(engine: Helped) -> None:

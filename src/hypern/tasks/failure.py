@@ -27,17 +27,22 @@ def failure(exception: BaseException) -> Failed:
 
 def exception_name(kind: type[BaseException]) -> str:
     """How an exception class is written down: text, from which no class is ever made again."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return f"{_plain(kind, '__module__')}:{_plain(kind, '__qualname__')}"
 
 
 def _describe(exception: BaseException) -> str:
-    name = type(exception).__name__
+    name = _plain(type(exception), "__name__")
     try:
         # The message may be of a subclass of str with methods that raise, too.
         message = str(exception)
         return _clip(f"{name}: {message}" if message else name, ERROR_LIMIT)
     except BaseException as broken:
-        return f"{name}: (its message could not be read: {type(broken).__name__})"
+        return f"{name}: (its message could not be read: {_plain(type(broken), '__name__')})"
+
+
+def _plain(kind: type, attribute: str) -> str:
+    """What Python itself says of a class, whatever its metaclass makes of that."""
+    return str(vars(type)[attribute].__get__(kind))
 
 
 def _traceback(exception: BaseException) -> str:

@@ -15,6 +15,11 @@ class Uncertain(QueueUnavailable):
     """The commit itself failed: what was to be written may be there, or not."""
 
 
+class Amid(QueueUnavailable):
+    """A signal handler, or a finaliser, wants something written while its own thread is at just that: it
+    would wait for itself, and everybody else for it."""
+
+
 class Piece:
     """One piece of work. `work`: what is to be done, in a form that the store's `Transactions` knows; it may
     be done more than once if a transaction fails. `then`: called with its result once that is committed, or

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 from hypern.errors import SubmitUncertain
 from hypern.records import Ending, Lane, Progress, TaskRecord
 from hypern.stores.base import Listener, Store
 from hypern.stores.durable.hands import Hands
-from hypern.stores.durable.pieces import Uncertain
+from hypern.stores.durable.pieces import Amid, Uncertain
 from hypern.stores.durable.rows import encode_progress
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import LogLine
+
+logger = logging.getLogger("hypern.tasks")
 
 
 class DurableStore(Store):
@@ -31,7 +35,14 @@ class DurableStore(Store):
         self._hands.listener = listener
 
     def add(self, record: TaskRecord) -> str | None:
-        standing: str | None = self._sure(record.id, self._adding(record))
+        work = self._adding(record)
+        try:
+            standing: str | None = self._sure(record.id, work)
+        except Amid:
+            if record.unique_key is not None:
+                raise  # nobody can say yet which task stands for it
+            self._submits.write_later(work, partial(self._added_late, record))
+            return None
         self._added(record, standing)
         return standing
 
@@ -68,6 +79,22 @@ class DurableStore(Store):
         self._known_queues.add(record.spec.queue)
         if record.due is None:
             self._hands.reserve(record.spec.lane).may_have_more = True
+
+    def _added_late(self, record: TaskRecord, standing: str | None, error: BaseException | None) -> None:
+        if error is not None:
+            logger.error(
+                "task %s %s, which a signal handler submitted in the midst of another submit, is lost: %s",
+                record.name,
+                record.id,
+                error,
+            )
+            return
+        self._added(record, standing)
+        listener = self._hands.listener
+        if listener is not None:
+            listener.on_ready({record.spec.lane})
+            if record.due is not None:
+                listener.on_due(record.due)
 
     def claim(self, lane: Lane, wall: float) -> TaskRecord | None:
         return self._hands.claim(lane, wall)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from hypern.errors import QueueUnavailable
 from hypern.stores.durable.company import Company
-from hypern.stores.durable.pieces import Piece, Then, Transactions
+from hypern.stores.durable.pieces import Amid, Piece, Then, Transactions
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -33,7 +35,8 @@ class Writer:
     the last to come leads: its thread is awake. A thread of its own leads for those who do not wait.
 
     In the main thread a signal handler may raise (Ctrl-C) between any two steps. What must happen in any case
-    is therefore written so that it can be done again, and is (`_insist`).
+    is therefore written so that it can be done again, and is (`_insist`). A handler that wants to write while
+    its thread leads or waits beneath it is refused (`Amid`); it may leave its piece to be written later.
     """
 
     def __init__(self, transactions: Transactions) -> None:
@@ -54,11 +57,33 @@ class Writer:
         self._not_before = 0.0
         # Posted pieces whose `then` has not been called.
         self._untold = 0
+        # Threads that are in the midst of `run` or `post`, and what their signal handlers left.
+        self._inside: set[int] = set()
+        self._late: deque[Piece] = deque()
 
     def run(self, work: Any, durable: bool = True) -> Any:
         """Do `work` in a transaction; return what it returns when that is committed, and, if `durable`, on
-        disk. Raises what `work` raises, QueueUnavailable, or Uncertain."""
+        disk. Raises what `work` raises, QueueUnavailable, Uncertain, or Amid."""
+        if self._is_interrupted():
+            raise Amid(
+                f"this thread was writing to the task store {self._transactions.name} when a signal handler, "
+                "or a finaliser, interrupted it; nothing was done. Do it in a thread that the handler "
+                "starts, or in a handler of the event loop (loop.add_signal_handler)."
+            )
         piece = Piece(work, durable)
+        me = threading.get_ident()
+        try:
+            self._inside.add(me)
+            self._run(piece)
+        finally:
+            self._inside.discard(me)
+            if self._late:
+                self._write_late()
+        if piece.error is not None:
+            raise piece.error
+        return piece.result
+
+    def _run(self, piece: Piece) -> None:
         done: list[Piece] = []
         try:
             wait = self._stand_in_line(piece)
@@ -72,24 +97,53 @@ class Writer:
             # A signal handler has raised. The work may still be done; nobody waits for it.
             self._insist(lambda: self._leave(piece), lambda: self._tell(done))
             raise
-        if piece.error is not None:
-            raise piece.error
-        return piece.result
 
     def post(
         self, work: Any, then: Then, *, soon: bool = True, persistent: bool = False, durable: bool = True
     ) -> None:
         """Have `work` done without waiting for it. `soon=False`: it may wait a little for company."""
         piece = Piece(work, durable, persistent, then)
-        with self._mutex:
-            is_late = self._has_ended
-            if not is_late:
-                self._line.append(piece)
-                self._untold += 1
-        if is_late:
-            then(None, QueueUnavailable(f"the task store {self._transactions.name} has been closed."))
-        elif soon:
+        if not self._is_interrupted():
+            self._post(piece)
+        else:
+            self._late.append(piece)
+        if soon:
             self.ring()
+
+    def _post(self, piece: Piece) -> None:
+        me = threading.get_ident()
+        try:
+            self._inside.add(me)
+            with self._mutex:
+                is_late = self._has_ended
+                if not is_late:
+                    self._line.append(piece)
+                    self._untold += 1
+        finally:
+            self._inside.discard(me)
+        if is_late and piece.then is not None:
+            piece.then(None, QueueUnavailable(f"the task store {self._transactions.name} has been closed."))
+
+    def write_later(self, work: Any, then: Then) -> None:
+        """For whom `run` has refused with Amid: have it done when what was interrupted is through."""
+        self._late.append(Piece(work, True, False, then))
+
+    def _write_late(self) -> None:
+        with contextlib.suppress(IndexError):  # it may be interrupted again, and find nothing left to do
+            while True:
+                self._post(self._late.popleft())
+                self.ring()
+
+    def _is_interrupted(self) -> bool:
+        """Whether a signal handler, or a finaliser, calls in the midst of `run` or `post` of its thread."""
+        if threading.get_ident() not in self._inside:
+            return False
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code in _WORK and frame.f_locals.get("self") is self:
+                return True
+            frame = frame.f_back
+        return False
 
     def _stand_in_line(self, piece: Piece) -> threading.Lock | None:
         """What to wait at; None: `piece` leads."""
@@ -270,6 +324,7 @@ class Writer:
             self._to_tell.extend(later)
             self.ring()
             return
+        self._inside.discard(threading.get_ident())  # they may write, too
         self._call(later)
 
     def _tell_later_ones(self) -> None:
@@ -337,3 +392,6 @@ class Writer:
                 raised = error
         if raised is not None:
             raise raised
+
+
+_WORK = {Writer._run.__code__, Writer._post.__code__}

@@ -24,30 +24,33 @@ class Gate:
     while the process forks."""
 
     def __init__(self) -> None:
-        self._condition = threading.Condition(threading.Lock())
+        # Taken by itself: a signal handler that raises (Ctrl-C) cannot come between taking it and the block,
+        # as it can in the condition, which is written in Python.
+        self._lock = threading.Lock()
+        self._condition = threading.Condition(self._lock)
         self._inside = 0
         self._is_shut = False
 
     def __enter__(self) -> None:
-        with self._condition:
+        with self._lock:
             if self._is_shut:
                 self._condition.wait_for(lambda: not self._is_shut, _PATIENCE * 2)
             self._inside += 1
 
     def __exit__(self, *error: object) -> None:
-        with self._condition:
+        with self._lock:
             self._inside -= 1
             if self._is_shut:
                 self._condition.notify_all()
 
     def shut(self, deadline: float) -> bool:
         """Let nobody in, and wait until nobody is. Whether that came about before `deadline` (monotonic)."""
-        with self._condition:
+        with self._lock:
             self._is_shut = True
             return self._condition.wait_for(lambda: not self._inside, max(0.0, deadline - time.monotonic()))
 
     def open(self) -> None:
-        with self._condition:
+        with self._lock:
             self._is_shut = False
             self._condition.notify_all()
 
