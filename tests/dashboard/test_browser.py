@@ -219,6 +219,8 @@ def test_all_can_be_done_with_keys(ann: Browser, program: Program) -> None:
 
 def test_a_queue_is_paused_and_resumed(ann: Browser, program: Program) -> None:
     """Pause holds tasks back, and the page of a task says why it waits."""
+    # There is no queue before its first task.
+    program.ask("/submit/works")
     ann.go("#/queues")
     ann.click("tr[data-queue=default] [data-act=pause]")
     ann.see("tr[data-queue=default] .state.paused", "Paused")
