@@ -80,7 +80,7 @@ def test_a_file_that_is_locked(tmp_path: Path, make_app: MakeApp) -> None:
     """While another program keeps the database locked, it is not ready, and says so within its patience."""
     app = make_app(task_store=f"sqlite:///{tmp_path}/tasks.db")
     client = client_of(app, patience=0.3)
-    assert why(client) == []
+    until(lambda: why(client) == [])
     with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert why(client) in ([STORE_IS_SILENT], [STORE_FAILS])
@@ -92,7 +92,7 @@ def test_a_server_that_is_stopped(private_postgres: PrivatePostgres, make_app: M
     """While the PostgreSQL server is down it is not ready; when it is back, it is, without a new start."""
     app = make_app(task_store=f"{private_postgres.url}?hypern_timeout=1")
     client = client_of(app, patience=0.5)
-    assert why(client) == []
+    until(lambda: why(client) == [])
     private_postgres.server.stop()
     until(lambda: why(client) != [])
     assert set(why(client)) <= {STORE_FAILS, STORE_IS_SILENT, NO_CLAIMS}
@@ -125,7 +125,7 @@ def test_a_silent_store_holds_up_nobody(make_app: MakeApp, monkeypatch: pytest.M
     app = make_app()
     app.use(Health(patience=0.2, fresh=0))
     client = TestClient(app)
-    assert why(client) == []
+    until(lambda: why(client) == [])
     answers = threading.Event()
     asked: list[int] = []
 
