@@ -14,7 +14,7 @@ from crash.journal import EFFECTS, Line, read
 from tests.crash.hard_tasks import GO
 from tests.crash.strings import Puppet
 
-WAIT = 20.0
+WAIT = 40.0
 MakePuppet = Callable[..., Puppet]
 
 

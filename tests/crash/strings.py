@@ -16,7 +16,7 @@ from typing import Any
 from crash.fleet import ROOT
 from crash.surroundings import HOME, STORE, WHO
 
-ANSWERS_WITHIN = 25.0
+ANSWERS_WITHIN = 50.0
 
 
 class Raised(Exception):

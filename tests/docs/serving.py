@@ -39,7 +39,7 @@ def served(directory: Path) -> Iterator[int]:
             assert announced, f"the program did not start:\n{program.communicate(timeout=10)[1]}"
             yield int(announced[1])
             program.send_signal(signal.SIGTERM)
-            errors = program.communicate(timeout=20)[1]
+            errors = program.communicate(timeout=40)[1]
             assert program.returncode == 0, errors
         finally:
             program.kill()
@@ -62,14 +62,14 @@ class Curl:
         method, url, body = _parsed(line)
         url = _PLACEHOLDER.sub(lambda found: self.known[found[0]], url)
         # A task takes its time: what is only looked at may be looked at until it is as shown.
-        deadline = time.monotonic() + (15 if method == "GET" else 0)
+        deadline = time.monotonic() + (30 if method == "GET" else 0)
         while not self._fits(_value(shown), answer := _value(self._send(method, url, body))):
             assert time.monotonic() < deadline, f"{line}\nanswers {answer}\ninstead of {shown}"
             time.sleep(0.02)
 
     def _send(self, method: str, url: str, body: str | None) -> str:
         parts = urlsplit(f"//{url}")
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         try:
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
             connection.request(method, target, body)

@@ -66,7 +66,7 @@ class ServedScript:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for_line(self, start: str, timeout: float = 20.0) -> str:
+    def wait_for_line(self, start: str, timeout: float = 40.0) -> str:
         """The first line that starts so, as soon as it is there."""
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -88,7 +88,7 @@ class ServedScript:
 
     def wait_until_closed(self) -> None:
         """Until it accepts no more connections."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             try:
                 self.connect().socket.close()
@@ -96,7 +96,7 @@ class ServedScript:
                 return
         raise AssertionError("connections are still accepted")
 
-    def wait(self, timeout: float = 20.0) -> int:
+    def wait(self, timeout: float = 40.0) -> int:
         """The exit status; all output is in `lines` then."""
         status = self.process.wait(timeout)
         with self._changed:
@@ -112,10 +112,10 @@ class ServedScript:
         with self._changed:
             self._changed.wait_for(lambda: self._ended, 10)
 
-    def connect(self, timeout: float = 10.0) -> Connection:
+    def connect(self, timeout: float = 30.0) -> Connection:
         return Connection(self.port, timeout)
 
-    def exchange(self, data: bytes, timeout: float = 10.0) -> Reply:
+    def exchange(self, data: bytes, timeout: float = 30.0) -> Reply:
         """Send bytes on a fresh connection and read one answer."""
         with self.connect(timeout) as connection:
             connection.send(data)

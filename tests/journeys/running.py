@@ -26,7 +26,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "app:app", "--bind", "127.0.0.1:0"
 _ANNOUNCED = re.compile(r"(?:Hypern listening on|Uvicorn running on|Listening at:) http://127\.0\.0\.1:(\d+)")
 
 
-def until(probe: Callable[[], T | None], seconds: float = 20.0) -> T:
+def until(probe: Callable[[], T | None], seconds: float = 40.0) -> T:
     """The first answer of `probe` that is true. AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
@@ -112,7 +112,7 @@ class Program:
 
     def wait_for_end(self) -> None:
         """Wait for the end; exit status and standard error have to be right then."""
-        assert self.process.wait(20) == self._status, self.errors
+        assert self.process.wait(40) == self._status, self.errors
         assert self.errors.count("Traceback (most recent call last)") == self._failures, self.errors
 
     def kill(self) -> None:

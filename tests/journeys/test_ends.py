@@ -79,7 +79,7 @@ def test_a_second_program_does_not_share_the_port(serve: Serve) -> None:
             env={**os.environ, "PORT": str(workshop.port)},
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
         assert second.returncode == 1

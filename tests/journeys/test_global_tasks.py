@@ -106,7 +106,7 @@ def test_a_service_is_used_without_an_app(tmp_path: Path) -> None:
     """
     write(tmp_path, {"services/letters.py": MEMBERS["services/letters.py"], "script.py": script})
     run = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert sorted(run.stdout.splitlines()) == ["greeted Zoe at z@z.example", "str"]
     assert (run.returncode, run.stderr) == (0, "")

@@ -351,7 +351,7 @@ AFTER = {
 def test_a_module_that_imports_the_app_back_cannot_start(tmp_path: Path) -> None:
     """Migration, before: the circle ends in Python's own ImportError, not in a server."""
     write(tmp_path, BEFORE)
-    run = subprocess.run(APP, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    run = subprocess.run(APP, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 1
     assert "ImportError" in run.stderr
     assert "circular import" in run.stderr

@@ -65,7 +65,7 @@ def test_a_client_calls_the_app_without_a_server(tmp_path: Path) -> None:
     """httpx2.ASGITransport in a script: tasks run beside it, the script ends with 0 and names what waits."""
     write(tmp_path, WORKSHOP | {"visitor.py": VISITOR})
     run = subprocess.run(
-        [sys.executable, "visitor.py"], cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "visitor.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert run.stdout.splitlines() == ["202 {'status': 'completed', 'result': 3}", "404"]
     assert "app:varnish" in run.stderr

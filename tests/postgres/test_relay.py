@@ -80,7 +80,7 @@ def test_a_lost_reply_comes_after_the_commit(relay: Relay, postgres_url: str) ->
         lost = relay.lose_reply_to(b"the-marker")
         with pytest.raises(psycopg.OperationalError):
             connection.execute("INSERT INTO kept VALUES (%s)", ("the-marker",))
-        assert lost.wait(5)
+        assert lost.wait(20)
         assert direct.execute("SELECT id FROM kept").fetchall() == [("the-marker",)]
 
 

@@ -23,7 +23,7 @@ _ANNOUNCED = re.compile(r"Hypern listening on https?://[^ ]*:(\d+)")
 HYPERN = (sys.executable, "-m", "hypern")
 
 
-def until(probe: Callable[[], T | None], seconds: float = 30.0) -> T:
+def until(probe: Callable[[], T | None], seconds: float = 60.0) -> T:
     """The first answer of `probe` that is true. AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
@@ -90,7 +90,7 @@ class Running:
         assert found is not None
         return int(found[1])
 
-    def wait_for(self, text: str, times: int = 1, seconds: float = 30.0) -> str:
+    def wait_for(self, text: str, times: int = 1, seconds: float = 60.0) -> str:
         """The line that contains `text` for the `times`th time, as soon as it is there."""
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -149,7 +149,7 @@ class Running:
         """To parent and children, as a terminal or a service manager does."""
         os.killpg(self.process.pid, number)
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """The exit status; everything that was printed, by whichever process, is in `lines` then."""
         status = self.process.wait(seconds)
         with self._changed:

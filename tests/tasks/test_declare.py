@@ -224,4 +224,4 @@ def test_functions_are_let_go(engine: Helped) -> None:
 
     engine.one(submit_task(Big().__eq__, args=(1,)))
     engine.store.prune(engine.clock.wall() + engine.settings.task_result_ttl + 1)
-    assert gone.wait(5)
+    assert gone.wait(20)
