@@ -162,6 +162,20 @@ def test_there_is_a_limit_to_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     _played(play)
 
 
+def test_who_comes_at_the_same_moment_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream has its place before it is begun, and one that never is gives it back."""
+    monkeypatch.setattr(live, "MOST_STREAMS", 1)
+
+    async def play(shelf: Shelf, live: Live) -> None:
+        asked = live.stream(shelf.subject())
+        with pytest.raises(ServiceUnavailable):
+            live.stream(shelf.subject())
+        del asked
+        await _opened(live, shelf.subject())
+
+    _played(play)
+
+
 @pytest.mark.parametrize(
     ("error", "name", "words"),
     [

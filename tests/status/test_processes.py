@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -170,6 +172,22 @@ def test_streams_of_one_address_are_bounded(program: Program) -> None:
     stream = Stream(program, task["url"])
     stream.wait_for_end()
     assert stream.events
+
+
+def test_streams_that_come_together_are_bounded(program: Program) -> None:
+    """However many ask at the same moment, no more than the bound are let in; all the others are told."""
+    task = begin(program)
+    request = f"GET {task['url']}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with ExitStack() as open_:
+        asking = [
+            open_.enter_context(socket.create_connection(("127.0.0.1", program.port), 20))
+            for _ in range(3 * STREAMS)
+        ]
+        for one in asking:
+            one.sendall(request)
+        codes = Counter(one.recv(12)[-3:] for one in asking)
+    assert codes == {b"200": STREAMS, b"429": 2 * STREAMS}
+    let_go(program, 0)
 
 
 def test_who_has_left_is_forgotten(program: Program) -> None:

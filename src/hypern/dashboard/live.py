@@ -12,6 +12,7 @@ from typing import Any
 from hypern.dashboard.aside import aside
 from hypern.errors import HTTPException, InvalidOption, NotFound, QueueUnavailable, ServiceUnavailable
 from hypern.http.jsons import encode_json
+from hypern.http.seats import Seat, Seats
 from hypern.http.sse import SSEEvent
 
 logger = logging.getLogger("hypern.dashboard")
@@ -21,7 +22,8 @@ TURN_SECONDS = 1.0
 
 # A stream ends after so long, and the page opens another: so it is asked again who looks.
 LONGEST_STREAM = 300.0
-MOST_STREAMS = 500
+# All of them together have to leave room for others among the connections that a server keeps.
+MOST_STREAMS = 200
 # What is costly to read is read less often: of all time it takes at most this part.
 _SHARE = 0.1
 # So long a view may go without being read anew though no task changed: time itself goes on in it.
@@ -70,6 +72,7 @@ class Live:
         self._watched: dict[Subject, _Watched] = {}
         self._turning: asyncio.Task[None] | None = None
         self._last: Data | None = None
+        self._seats = Seats()
 
     @property
     def viewers(self) -> int:
@@ -79,11 +82,11 @@ class Live:
     def stream(self, subject: Subject) -> AsyncIterator[SSEEvent]:
         """Events for one page: `view` with all there is to show, at first and whenever it has changed;
         `trouble` with a message. Raises ServiceUnavailable if there are too many."""
-        if self.viewers >= MOST_STREAMS:
+        if self._seats.number >= MOST_STREAMS:
             raise ServiceUnavailable("Too many pages look at this dashboard.", headers={"Retry-After": "30"})
-        return self._events(subject)
+        return self._events(subject, self._seats.take(""))
 
-    async def _events(self, subject: Subject) -> AsyncIterator[SSEEvent]:
+    async def _events(self, subject: Subject, seat: Seat) -> AsyncIterator[SSEEvent]:
         watched = self._watched.setdefault(subject, _Watched(subject))
         news = asyncio.Event()
         watched.viewers.add(news)
@@ -103,6 +106,7 @@ class Live:
                 if watched.event is not None:
                     yield watched.event
         finally:
+            seat.leave()
             watched.viewers.discard(news)
             if not watched.viewers:
                 self._watched.pop(subject, None)

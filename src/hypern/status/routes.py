@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from hypern.callables import is_async
-from hypern.errors import ConfigurationError, Conflict, NotFound
+from hypern.errors import (
+    ConfigurationError,
+    Conflict,
+    HTTPException,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 from hypern.http.context import Context
 from hypern.http.paths import join_paths, parse_path
 from hypern.http.request import Request
 from hypern.http.response import Response
 from hypern.http.router import Router
+from hypern.http.seats import Seat, Seats
 from hypern.http.sse import SSEEvent
 from hypern.records import TaskRecord
 from hypern.results import TaskResult
 from hypern.status.checks import NO_STORE, check_origin, wanted_wait
-from hypern.status.seats import Seats
 from hypern.status.view import View, Viewer
 from hypern.stores.overview import Mark
 from hypern.tasks.engine import Engine
@@ -30,6 +36,8 @@ Owner = Callable[[Request, TaskResult], bool | Awaitable[bool]]
 
 # Milliseconds after which a client that has lost its stream is to come back.
 _COME_BACK = 2000
+# Seconds after which one that was refused may find a place.
+_COME_BACK_IF_FULL = "10"
 
 
 class _App(Protocol):
@@ -64,8 +72,8 @@ class TaskRoutes:
         origins: Iterable[str] = (),
         longest_wait: float = 30.0,
         retry_after: int = 1,
-        streams: int | None = 10_000,
-        streams_per_client: int | None = 1_000,
+        streams: int | None = 600,
+        streams_per_client: int | None = 300,
     ) -> None:
         parse_path(path)
         if owner is not None and not callable(owner):
@@ -90,7 +98,8 @@ class TaskRoutes:
         self._origins = frozenset(origins)
         self._longest_wait = float(longest_wait)
         self._retry_after = math.ceil(retry_after)
-        self._seats = Seats(streams, streams_per_client)
+        self._seats = Seats()
+        self._streams, self._streams_per_client = streams, streams_per_client
 
     def install(self, router: Router) -> None:
         """Add the routes; `app.use` calls it."""
@@ -108,11 +117,14 @@ class TaskRoutes:
         view = self._viewer.view(record)
         wait = wanted_wait(req.header("prefer"), self._longest_wait)
         # To wait is a preference: where too many do, the answer comes at once, and says so.
-        if wait is not None and self._seats.is_free(req.ip):
+        if wait is not None and self._full(req.ip) is None:
             res.header("Preference-Applied", f"wait={wait:g}")
             if req.header("if-none-match") is None or req.fresh(_quoted(view)):
-                with self._seats.taken(req.ip):
+                seat = self._seats.take(req.ip)
+                try:
                     view = await self._changed(app, record, view, wait)
+                finally:
+                    seat.leave()
         self._answer(res, view)
         if req.fresh(_quoted(view)):
             res.status(304)
@@ -126,8 +138,9 @@ class TaskRoutes:
             # There is nothing to come, which tells an EventSource not to come back either.
             res.status(204).cache_control(no_store=True)
         else:
-            self._seats.check(req.ip)
-            res.sse(self._seated(req.ip, self._events(app.engine, record, view, known)))
+            if (full := self._full(req.ip)) is not None:
+                raise full
+            res.sse(self._events(app.engine, record, view, known, self._seats.take(req.ip)))
 
     async def _cancel(self, req: Request, res: Response, ctx: Context) -> None:
         """Cancel a task: 200 if it was waiting, 202 if it runs and has been asked to stop."""
@@ -190,16 +203,30 @@ class TaskRoutes:
             record, current = found, self._viewer.view(found)
         return current
 
-    async def _seated(self, client: str, events: AsyncGenerator[SSEEvent, None]) -> AsyncIterator[SSEEvent]:
-        # Taken with the first step only: of a stream that is never begun nobody says that it has ended.
-        with self._seats.taken(client):
-            async with aclosing(events):
-                async for event in events:
-                    yield event
+    def _full(self, client: str) -> HTTPException | None:
+        """What to tell this client if there is no place for one more stream or wait of its."""
+        headers = {**NO_STORE, "Retry-After": _COME_BACK_IF_FULL}
+        most, most_of_one = self._streams, self._streams_per_client
+        if most_of_one is not None and self._seats.of(client) >= most_of_one:
+            return TooManyRequests(
+                f"This address follows {most_of_one} tasks already; let one of them end.", headers=headers
+            )
+        if most is not None and self._seats.number >= most:
+            return ServiceUnavailable("Too many tasks are being followed; ask again later.", headers=headers)
+        return None
 
     async def _events(
+        self, engine: Engine, record: TaskRecord, view: View, known: str | None, seat: Seat
+    ) -> AsyncIterator[SSEEvent]:
+        try:
+            async for event in self._changes(engine, record, view, known):
+                yield event
+        finally:
+            seat.leave()
+
+    async def _changes(
         self, engine: Engine, record: TaskRecord, view: View, known: str | None
-    ) -> AsyncGenerator[SSEEvent, None]:
+    ) -> AsyncIterator[SSEEvent]:
         while True:
             if view.tag != known:
                 yield SSEEvent(view.data, id=view.tag, retry=_COME_BACK)
