@@ -151,6 +151,41 @@ def test_a_living_process_keeps_its_tasks(store: PostgresStore, url: str) -> Non
         other.close()
 
 
+def test_who_has_been_killed_is_listed_no_more(store: PostgresStore, url: str) -> None:
+    """Whoever asks who works here is not told of a process that was killed, though no other one has seen that
+    and its lease lasts; of a living one he is."""
+    other = open_store(url)
+    try:
+        other.serve(2, None)
+        store.add(make_record("one"))
+        claim_and_die(url)
+        deadline = time.monotonic() + WAIT
+        while len(listed := store.workers()) > 1:
+            assert time.monotonic() < deadline
+        assert [worker.id for worker in listed] == [other._presence.id]
+        assert ask(url, "SELECT count(*) FROM {s}.workers WHERE free_since IS NULL") == [(2,)]
+    finally:
+        other.close()
+
+
+def test_a_process_without_a_session_of_its_own_is_not_dead(store: PostgresStore, url: str) -> None:
+    """Behind a pool of transactions it holds no lock: those that have locks list it, and leave it its task
+    while its lease lasts."""
+    pooled = open_store(url)
+    try:
+        pooled._database.has_locks = False
+        store.add(make_record("one"))
+        pooled._hands.look_again()
+        running = claim_one(pooled)
+        for _ in range(3):
+            assert store.rescue(0.0, NOW) == 0
+        assert [worker.id for worker in store.workers()] == [pooled._presence.id]
+        assert pooled.workers() == store.workers()
+        assert finish(pooled, running, running.fence, Completed("mine"))
+    finally:
+        pooled.close()
+
+
 def test_a_process_whose_lease_is_over_is_dead(store: PostgresStore, url: str) -> None:
     """Whatever its lock says; what it ends later is refused, and it works on under a new name."""
     other = open_store(url)

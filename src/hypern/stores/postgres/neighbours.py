@@ -26,7 +26,11 @@ _STARTED = 2
 
 def living(link: Link, database: Database) -> list[WorkerState]:
     """The processes that run tasks now, as each says of itself; not those that say it in damaged words."""
-    found = [_read_about(about) for (about,) in link.rows(database.sql.LIVING)]
+    if database.has_locks:
+        rows = link.rows(database.sql.LIVING_BY_LOCK, (database.locks % 2**32,))
+    else:
+        rows = link.rows(database.sql.LIVING)
+    found = [_read_about(about) for (about,) in rows]
     return [about for about in found if about is not None]
 
 

@@ -26,6 +26,8 @@ logger = logging.getLogger("hypern.tasks")
 LEASE = 30.0
 RENEW_EVERY = 5.0
 _CERTAIN = LEASE * 2 / 3
+# What stands for the lock of a process without a session of its own: only its lease tells of its death.
+_NO_LOCK = 0
 # So many tasks that are not known here are named.
 _NAMED = 50
 
@@ -134,7 +136,7 @@ class Presence:
     def _enter(self) -> None:
         link = self._connected()
         self._id = None
-        number = _any_lock()
+        number = _any_lock() if self._database.has_locks else _NO_LOCK
         incarnation = secrets.token_hex(12)
         self._about = msgspec.structs.replace(self._about, id=incarnation)
         sql = self._database.sql

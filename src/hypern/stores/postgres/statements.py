@@ -70,6 +70,15 @@ def _beat(field: str, condition: str) -> str:
 )"""
 
 
+# Whose session is there. Who has none of his own, as behind a pool, has no lock either (0).
+_HELD = """held AS MATERIALIZED (
+    SELECT objid::bigint AS lock FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+        AND classid::bigint = %b::bigint
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), seen AS (
+    SELECT w.id, w.lock = 0 OR EXISTS (SELECT 1 FROM held h WHERE h.lock = w.lock) AS is_held
+    FROM {s}.workers w
+)"""
 _CLAIMS = "unnest(%b::text::bigint[], %b::text::int[]) AS g (seq, fence)"
 
 
@@ -324,16 +333,15 @@ DELETE FROM {s}.workers w WHERE id = %b
 SELECT about FROM {s}.workers WHERE lease_until > extract(epoch FROM clock_timestamp()) AND free_since IS NULL
 ORDER BY id
 """
+    LIVING_BY_LOCK = f"""
+WITH {_HELD}
+SELECT w.about FROM {{s}}.workers w JOIN seen s USING (id)
+WHERE s.is_held AND w.lease_until > extract(epoch FROM clock_timestamp()) ORDER BY w.id
+"""
     # Whose session is gone: since when, by the server's clock.
-    NOTE_FREE = """
-WITH held AS MATERIALIZED (
-    SELECT objid::bigint AS lock FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted
-        AND classid::bigint = %b::bigint
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-), seen AS (
-    SELECT w.id, EXISTS (SELECT 1 FROM held h WHERE h.lock = w.lock) AS is_held FROM {s}.workers w
-)
-UPDATE {s}.workers w SET free_since = CASE WHEN s.is_held THEN NULL
+    NOTE_FREE = f"""
+WITH {_HELD}
+UPDATE {{s}}.workers w SET free_since = CASE WHEN s.is_held THEN NULL
     ELSE extract(epoch FROM clock_timestamp()) END
 FROM seen s WHERE s.id = w.id AND (w.free_since IS NULL) <> s.is_held
 """
