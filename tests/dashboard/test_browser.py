@@ -168,6 +168,7 @@ def test_hostile_text_is_text(ann: Browser, program: Program, scheme: str) -> No
         ann.go(place)
         ann.see("main", "<img src=x onerror=alert(1)></script><script>alert(2)</script>\\u202egnp.exe")
         assert not ann.all("main img, main script, main iframe")
+        assert "\u202e" not in ann.run("document.body.innerText"), place
         assert ann.run("document.scrollingElement.scrollWidth <= innerWidth"), place
     ann.go(f"#/tasks/{task_id}")
     ann.click("[data-act=arguments]")
@@ -281,6 +282,9 @@ def test_a_lost_server_is_said_and_found_again(chromium: Browser, tmp_path: Path
         chromium.see(".side footer", "Live")
         served.kill()
         chromium.see(".banner", "cannot be reached")
+        opacity = "getComputedStyle(document.querySelector(arguments[0])).opacity"
+        assert chromium.run(opacity, ".head") == "0.55"
+        assert chromium.run(opacity, ".banner") == chromium.run(opacity, ".main") == "1"
         chromium.see(".side footer", "Disconnected")
         chromium.see("h1", "Overview")
     finally:

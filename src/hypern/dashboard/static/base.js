@@ -13,7 +13,13 @@ export const visible = (text) => text.replace(UNSEEN, escaped);
 // All text of the page goes through here, and only text: nothing is ever set as HTML.
 function element(type, props, ...children) {
   if (props && typeof props.title === "string") props.title = visible(props.title);
-  return h(type, props, ...children.map((child) => (typeof child === "string" ? visible(child) : child)));
+  return h(type, props, ...children.map(shown));
+}
+
+// Lists, too: a text in one is as much a child as another.
+function shown(child) {
+  if (Array.isArray(child)) return child.map(shown);
+  return typeof child === "string" ? visible(child) : child;
 }
 
 export const html = htm.bind(element);

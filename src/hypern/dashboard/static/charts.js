@@ -65,7 +65,7 @@ export function Chart({ data, lines, format, label, log }) {
         ...size(),
         series: [{}, ...series],
         axes: axes(format, log),
-        padding: [10, 12, 0, 0],
+        padding: [10, 20, 0, 0],
         scales: { x: { time: true }, y: log ? { distr: 3, log: 10 } : { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
