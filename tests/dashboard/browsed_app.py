@@ -44,6 +44,12 @@ def hostile(text: str) -> None:
 def named() -> None: ...
 
 
+@app.background(name="comes back", retries=1, backoff=0.2)
+def comes_back() -> None:
+    if current_task().attempt == 1:
+        raise ConnectionError("not yet")
+
+
 @app.background(name="slow", queue="slow")
 def slow() -> None:
     current_task().progress(0.5, "half way")
@@ -63,6 +69,8 @@ def submit(req, res, ctx):  # type: ignore[no-untyped-def]
             return hostile("x" * 100_000)
         case "named":
             return named()
+        case "comes_back":
+            return comes_back()
         case "slow":
             return slow()
     return None

@@ -118,6 +118,17 @@ def test_a_name_and_its_module_are_two_words(ann: Browser, program: Program) -> 
     ann.see("tbody td.named", "send_mail shop.jobs")
 
 
+def test_the_steps_of_a_retried_task_are_in_order(ann: Browser, program: Program) -> None:
+    """A retry is ready for a worker after the attempt before it has failed, and is shown so."""
+    task_id = program.ask("/submit/comes_back")
+    ann.go(f"#/tasks/{task_id}")
+    ann.see(".steps", "Completed")
+    steps = ann.texts(".steps li > span:nth-child(2)")
+    assert [step.partition(" after")[0] for step in steps] == [
+        "Submitted", "Attempt 1 failed", "Ready for a worker", "Attempt 2 started", "Completed",
+    ]  # fmt: skip
+
+
 def test_a_failed_task_is_retried(ann: Browser, program: Program) -> None:
     """The traceback is there; Retry leads to a new task, which names the old one."""
     task_id = program.ask("/submit/breaks")
