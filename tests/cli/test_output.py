@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hypern.cli import output
+from hypern.cli import described, output
 from hypern.cli.described import span
 from hypern.cli.output import counted, cut, safe, safe_lines, table, width
 
@@ -100,3 +100,9 @@ def test_progress(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, expected: 
     with output.progress(2000) as shown:
         shown.at(500)
     assert screen.getvalue().split("\r\x1b[K")[1:] == expected
+
+
+def test_times_beyond_all_calendars() -> None:
+    """A task that is delayed beyond the year 9999 can be shown, in words and as data."""
+    assert described.local(1e300) == "after the year 9999"
+    assert str(described._iso(1e300)).startswith("9999-12-31")

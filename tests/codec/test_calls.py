@@ -110,3 +110,10 @@ def test_a_trail_comes_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
 def test_only_what_may_be_in_a_trail_is_taken(found: bytes, trail: dict[str, str] | None) -> None:
     """Whatever else stands there is left out, and harms neither the task nor its arguments."""
     assert load_call_and_trail(b"[[1],{}," + found + b"]") == ((1,), {}, trail)
+
+
+def test_a_name_with_half_a_character() -> None:
+    """The name of an argument that cannot be written is refused with its place, as a value is."""
+    with pytest.raises(NotSerializable) as refused:
+        dump_call((), {"half \ud800": 1})
+    assert refused.value.path == "kwargs['half \\ud800']"

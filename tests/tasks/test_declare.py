@@ -207,9 +207,9 @@ def test_a_called_coroutine_function(engine: Helped) -> None:
         submit_task(plain_coroutine(1))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["", "  ", 7])
+@pytest.mark.parametrize("name", ["", "  ", 7, "half \ud800", "nul \0", "long" * 1000])
 def test_a_name_must_be_words(name: Any) -> None:
-    """An empty name, or one that is no str, is refused at the decorator."""
+    """An empty name, one that is no str, or that a store could not keep, is refused at the decorator."""
     with pytest.raises(InvalidTask, match="name of a task"):
         background(name=name)(plain)
 

@@ -95,6 +95,11 @@ def test_delayed(held: Helped) -> None:
     assert words.endswith("It is cancelled unless it starts before 2026-05-04 13:31:00 UTC.")
 
 
+def test_delayed_for_longer_than_calendars_go(held: Helped) -> None:
+    """A delay beyond the year 9999 is explained like any other."""
+    assert "after the year 9999" in explain(submit_task(int, delay_seconds=1e300))
+
+
 def test_next_attempt(use: Callable[..., Helped], clock: ManualClock) -> None:
     """A task that is to be tried again, or asked for it, says after what and when."""
     engine = use(clock)

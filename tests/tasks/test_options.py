@@ -155,3 +155,12 @@ def test_a_time_needs_a_key() -> None:
 def test_the_usual_options_are_the_usual_rules() -> None:
     """Without options all tasks have the rules that a record leaves out when it is written down."""
     assert Options().rules == background(plain).spec.rules == Rules()
+
+
+@pytest.mark.parametrize("key", ["half \ud800", "nul \0"])
+def test_a_key_that_no_store_can_keep(engine: Helped, key: str) -> None:
+    """It is refused where it is written, and where a function gives it, in every store alike."""
+    with pytest.raises(InvalidOption, match="NUL or half"):
+        background(unique=key)(plain)
+    with pytest.raises(InvalidOption, match="NUL or half"):
+        submit_task(plain, unique=lambda **_: key)

@@ -73,7 +73,10 @@ def span(seconds: float) -> str:
 
 def local(wall: float) -> str:
     """A wall-clock second in the time of this machine."""
-    return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, ValueError, OSError):  # a delay may be that long
+        return "after the year 9999"
 
 
 def as_data(engine: Engine, record: TaskRecord) -> Data:
@@ -190,4 +193,9 @@ def _level(number: int) -> str:
 
 
 def _iso(wall: float | None) -> str | None:
-    return datetime.fromtimestamp(wall, UTC).isoformat() if wall else None
+    if not wall:
+        return None
+    try:
+        return datetime.fromtimestamp(wall, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):  # a delay may be that long
+        return datetime.max.replace(tzinfo=UTC).isoformat()

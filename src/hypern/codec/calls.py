@@ -10,7 +10,7 @@ import msgspec
 from hypern.codec.decode import decode, decode_members
 from hypern.codec.encode import Encoder
 from hypern.codec.values import LIMIT, bounded, read, write, write_plain
-from hypern.errors import CorruptData
+from hypern.errors import CorruptData, NotSerializable
 from hypern.records import LONGEST_IN_TRAIL, TRAIL
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -37,6 +37,13 @@ def _dump_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any], limit: int
     if data is not None:
         return bounded(data, limit)
     encoder = Encoder(limit)
+    for name in kwargs:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise NotSerializable(
+                f"kwargs[{name!r}]", "its name has half a character in it (a surrogate)"
+            ) from None
     positional = [encoder.encode(value, f"args[{index}]") for index, value in enumerate(args)]
     return write([positional, encoder.members(dict(kwargs), "kwargs")], limit)
 

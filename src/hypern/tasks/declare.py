@@ -15,6 +15,7 @@ from hypern.errors import InvalidTask
 from hypern.records import Lane, TaskSpec
 from hypern.tasks.channel import LIMIT
 from hypern.tasks.engine import Engine
+from hypern.tasks.ids import is_storable_text
 from hypern.tasks.options import CallOptions, Options, TaskOptions
 from hypern.tasks.runtime import current_engine
 from hypern.tasks.submit import submit, submit_all, submit_async
@@ -172,8 +173,11 @@ def declare(
     """Turn a function into a task. Raises InvalidTask for what cannot be one."""
     if isinstance(func, Task):
         raise InvalidTask(f"{func.name} is a task already; decorate it once, or use its with_options(...).")
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise InvalidTask(f"the name of a task is a non-empty str, not {name!r}.")
+    if name is not None and not (is_storable_text(name, 1000) and name.strip()):
+        raise InvalidTask(
+            "the name of a task is a str of 1 to 1000 characters, none of them NUL or half of one, "
+            f"not {name!r:.100}."
+        )
     return Task(func, options, name, engine)
 
 

@@ -212,7 +212,10 @@ def _wall(engine: Engine, steady: float) -> str:
 
 
 def _moment(wall: float) -> str:
-    return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    try:
+        return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "a moment after the year 9999"
 
 
 def _span(seconds: float) -> str:

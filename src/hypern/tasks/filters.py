@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Collection
 from datetime import datetime
@@ -86,8 +87,10 @@ def _moment(name: str, value: Any) -> float | None:
         return None
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.timestamp()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an int beyond all floats
+            if math.isfinite(value):
+                return float(value)
     raise InvalidOption(
         f"{name} must be a datetime with a time zone, or seconds since the epoch, not {value!r:.100}."
     )

@@ -36,6 +36,18 @@ def is_valid_id(task_id: object) -> bool:
     return isinstance(task_id, str) and _VALID.match(task_id) is not None
 
 
+def is_storable_text(value: object, longest: int) -> bool:
+    """Whether it is a str of 1 to `longest` characters that every store can keep: without NUL, which
+    PostgreSQL has not, and without half characters (surrogates)."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _draw() -> list[str]:
     # Drawing a batch saves a system call per id.
     digits = os.urandom(_BATCH * 10).hex()

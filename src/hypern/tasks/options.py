@@ -13,7 +13,7 @@ import msgspec
 from hypern.errors import InvalidOption
 from hypern.records import Backoff, Rules
 from hypern.tasks.failure import exception_name
-from hypern.tasks.ids import is_valid_id
+from hypern.tasks.ids import is_storable_text, is_valid_id
 
 Priority: TypeAlias = Literal["low", "normal", "high", "critical"] | int
 Unique: TypeAlias = bool | str | Callable[..., str]
@@ -184,10 +184,13 @@ def _isolate(name: str, value: object) -> bool:
 
 
 def _unique(name: str, value: object) -> Unique:
-    if isinstance(value, bool) or callable(value) or (isinstance(value, str) and 0 < len(value) <= 256):
+    if isinstance(value, bool) or callable(value):
+        return value
+    if isinstance(value, str) and is_storable_text(value, 256):
         return value
     raise InvalidOption(
-        f"unique must be True, a key of at most 256 characters, or a function that gives one, not {value!r}."
+        "unique must be True, a key of at most 256 characters (none of them NUL or half of one), or a "
+        f"function that gives one, not {value!r:.300}."
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypern.codec.calls import dump_call
 from hypern.codec.plain import TAG
 from hypern.errors import InvalidOption
+from hypern.tasks.ids import is_storable_text
 
 if TYPE_CHECKING:
     from hypern.tasks.declare import Task
@@ -32,10 +33,10 @@ def unique_key(task: Task[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     unique = task.options.unique
     if callable(unique):
         key = unique(*task.full_arguments(args), **kwargs)
-        if not isinstance(key, str) or not 0 < len(key) <= 256:
+        if not is_storable_text(key, 256):
             raise InvalidOption(
                 f"the function given as unique= of {task.name} must return a str of 1 to 256 characters, "
-                f"not {key!r:.80}."
+                f"none of them NUL or half of one, not {key!r:.80}."
             )
     elif isinstance(unique, str):
         key = unique
