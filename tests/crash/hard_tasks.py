@@ -11,7 +11,7 @@ from crash.tasks import _begin, _end
 from hypern import background
 
 limited = background(queue="limited")(crash.tasks.slow.func)
-paced = background(queue="paced", rate="20/s")(crash.tasks.quick.func)
+paced = background(queue="paced", rate="20/s")(crash.tasks.slow.func)
 other = background(queue="other")(crash.tasks.quick.func)
 
 

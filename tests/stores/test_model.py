@@ -25,6 +25,9 @@ from hypern.stores.postgres import neighbours
 
 EXAMPLES = os.environ.get("MODEL_EXAMPLES")
 
+# Thousands of steps take their time on a machine that has other things to do.
+pytestmark = pytest.mark.timeout(600 if EXAMPLES is None else 0)
+
 
 def played(kind: type[Game], examples: int, share: int = 1) -> object:
     """`share`: where so many are played as somebody says, one of how many is played here."""

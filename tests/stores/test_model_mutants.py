@@ -16,6 +16,9 @@ from hypern.stores.sqlite.store import SQLiteStore
 
 Patch = pytest.MonkeyPatch
 
+# Thousands of steps take their time on a machine that has other things to do.
+pytestmark = pytest.mark.timeout(600)
+
 
 def rewrite(names: str, old: str, new: str) -> Callable[[Patch], None]:
     """In these statements, write something else."""

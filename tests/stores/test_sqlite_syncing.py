@@ -84,19 +84,25 @@ def store(tmp_path: Path) -> Iterator[SQLiteStore]:
 
 
 def commits(store: SQLiteStore, directory: Path, before: Verb, verb: Verb) -> set[str]:
-    """With which settings of `synchronous` this verb commits."""
+    """With which settings of `synchronous` this verb commits what it has written."""
     before(store, directory)
     connection = store._database.writer()
     (number,) = connection.execute("PRAGMA synchronous").fetchone()
     now = {1: "normal", 2: "full"}[number]
     seen = set()
+    has_written = False
 
     def trace(statement: str) -> None:
-        nonlocal now
+        nonlocal now, has_written
         if statement.startswith("PRAGMA synchronous = "):
             now = statement.rpartition(" ")[2]
         elif statement == "COMMIT":
-            seen.add(now)
+            # Who only waits for another writer commits nothing.
+            if has_written:
+                seen.add(now)
+            has_written = False
+        elif not statement.startswith(("PRAGMA", "BEGIN", "SELECT", "ROLLBACK")):
+            has_written = True
 
     connection.set_trace_callback(trace)
     verb(store, directory)
