@@ -225,3 +225,20 @@ def test_functions_are_let_go(engine: Helped) -> None:
     engine.one(submit_task(Big().__eq__, args=(1,)))
     engine.store.prune(engine.clock.wall() + engine.settings.task_result_ttl + 1)
     assert gone.wait(20)
+
+
+def test_a_wrapper_around_a_task() -> None:
+    """Calling it submits the task; as a task of its own it is refused, with what to do."""
+
+    @functools.wraps(submits)
+    def wrapper() -> str:
+        return submits()
+
+    with pytest.raises(InvalidTask, match="above the decorator"):
+        submit_task(wrapper)
+    with pytest.raises(InvalidTask, match="above the decorator"):
+        background()(wrapper)
+
+
+@background()
+def submits() -> None: ...

@@ -240,6 +240,12 @@ def _lane(func: object) -> Lane:
     code = function, function.__call__
     if any(inspect.isgeneratorfunction(part) or inspect.isasyncgenfunction(part) for part in code):
         raise InvalidTask(f"{_name(func)} is a generator; a task returns one value, it cannot yield.")
+    if isinstance(inspect.unwrap(function, stop=lambda part: isinstance(part, Task)), Task):
+        # In memory it would submit that task a second time, in a durable store its wrapper would be left out.
+        raise InvalidTask(
+            f"{_name(func)} is a wrapper around a task, and would only submit it. Write @background() above "
+            "the decorator that makes the wrapper."
+        )
     if is_async(func) or inspect.iscoroutinefunction(inspect.unwrap(function)):
         return Lane.LOOP
     return Lane.THREAD
