@@ -220,6 +220,23 @@ def test_nothing_is_copied_while_workers_run(pair: Pair, engine_on: Callable[...
 
 _COPYING = "import sys; from hypern.cli import main; sys.exit(main(sys.argv[1:]))"
 
+# After each line on stderr it waits for a line on stdin, or its end.
+_STEP_BY_STEP = f"""
+import sys
+class Steps:
+    def __init__(self, out):
+        self.out = out
+    def __getattr__(self, name):
+        return getattr(self.out, name)
+    def write(self, text):
+        self.out.write(text)
+        self.out.flush()
+        if "\\n" in text:
+            sys.stdin.readline()
+sys.stderr = Steps(sys.stderr)
+{_COPYING}
+"""
+
 
 @pytest.mark.parametrize("remove", [False, True])
 def test_killed_in_the_midst_and_begun_again(
@@ -229,23 +246,33 @@ def test_killed_in_the_midst_and_begun_again(
     source = engine_on(pair.source)
     ids = set(submit_many_to(source, [(note, (f"{number}",)) for number in range(6 * PAGE)]))
     target = engine_on(pair.target)
-    command = [sys.executable, "-c", _COPYING, "store", "copy", pair.source, pair.target, "--verbose"]
+    command = [sys.executable, "-c", _STEP_BY_STEP, "store", "copy", pair.source, pair.target, "--verbose"]
     arguments = [*command, "--remove"] if remove else command
     kills = 0
     for pages in (1, 2):
-        copying = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        copying = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
+        )
+        assert copying.stdin is not None
         assert copying.stderr is not None
-        with copying.stderr as lines:
+        with copying.stderr as lines, copying.stdin as steps:
             # The next page is on its way then.
             for _ in range(pages):
-                lines.readline()
+                assert lines.readline()
+                steps.write("\n")
             copying.kill()
         kills += copying.wait() == -9
         there = {record.id for record in target.store.find({TaskStatus.PENDING})}
         left = {record.id for record in source.store.find({TaskStatus.PENDING})}
         assert there | left == ids
     assert kills == 2
-    assert subprocess.run(arguments, capture_output=True, check=False).returncode == 0
+    run = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert run.returncode == 0
     found = [record.id for record in target.store.find({TaskStatus.PENDING})]
     assert len(found) == len(ids)
     assert set(found) == ids
