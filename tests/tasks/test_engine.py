@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.journeys.running import until
 from tests.tasks.conftest import WAIT, Gate, Heard, Helped
 
 from hypern import Hypern, TaskStatus, background, cancel_task, get_task, submit_task
@@ -67,7 +68,7 @@ def test_stopping_ends_the_threads(engine: Helped) -> None:
     engine.one(double(1))
     assert engine_threads() - before
     engine.stop()
-    assert not engine_threads() - before
+    until(lambda: not engine_threads() - before)
 
 
 def test_stopping_twice_or_unstarted(make_engine: Callable[..., Helped]) -> None:
