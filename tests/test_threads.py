@@ -251,3 +251,39 @@ def test_a_mutex_is_free_after_a_signal() -> None:
             assert can_be_taken_elsewhere(mutex)
     finally:
         signal.signal(signal.SIGALRM, former)
+
+
+def test_a_signal_handler_that_adds_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that interrupts its own thread in the midst of waking another waits for nobody; all is done."""
+    work: deque[int] = deque([1])
+    done: deque[int] = deque()
+    all_done = threading.Event()
+
+    def do(piece: int) -> None:
+        done.append(piece)
+        if len(done) == 2:
+            all_done.set()
+
+    def add(number: int, frame: object) -> None:
+        work.append(2)
+        crew.notify()
+
+    crew = Crew("crew", 1, lambda: work.popleft() if work else None, do, lambda: bool(work))
+    monkeypatch.setattr(crew, "_start_one", _then_signal(crew._start_one))
+    before = signal.signal(signal.SIGUSR1, add)
+    try:
+        crew.notify()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert all_done.wait(10)
+    assert len(crew._threads) == 1
+    crew.stop()
+    assert crew.join(time.monotonic() + 10)
+
+
+def _then_signal(start: Callable[[bool], None]) -> Callable[[bool], None]:
+    def start_one(watch: bool) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        start(watch)
+
+    return start_one

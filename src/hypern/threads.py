@@ -91,7 +91,10 @@ class Crew(Generic[T]):
         self._take = take
         self._do = do
         self._has_work = has_work
-        self._lock = threading.Lock()
+        # One that knows its owner: a signal handler may add work in the midst of `_wake` of its own thread.
+        self._lock = threading.RLock()
+        self._mine: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        self._missed = False
         self._seeking = False
         self._watching = False
         self._held_up = False
@@ -158,6 +161,15 @@ class Crew(Generic[T]):
             return True
 
     def _wake(self, watch: bool) -> None:
+        if self._mine():
+            self._missed = True
+            return
+        self._wake_one(watch)
+        if self._missed:
+            self._missed = False
+            self.notify()
+
+    def _wake_one(self, watch: bool) -> None:
         with self._lock:
             if self._seeking or self._watching or self._stopping:
                 return
