@@ -315,3 +315,30 @@ def test_a_signal_handler_that_raises_leaves_the_gate_open(database: Database) -
     other.start()
     other.join(1.0)
     assert not other.is_alive()
+
+
+def test_a_signal_handler_that_writes_while_the_thread_is_started(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not wait for its own thread then either."""
+    told = threading.Event()
+
+    def write(number: int, frame: object) -> None:
+        with pytest.raises(Amid):
+            writer.run(put(1))
+        writer.write_later(put(2), lambda result, error: told.set())
+
+    plain = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        plain(thread)
+
+    before = signal.signal(signal.SIGUSR1, write)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    try:
+        writer.ring()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert told.wait(WAIT)
+    assert written(database) == [2]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from hypern.errors import QueueUnavailable
 from hypern.stores.durable.company import Company
+from hypern.stores.durable.interrupted import is_beneath
 from hypern.stores.durable.pieces import Amid, Piece, Then, Transactions
 
 logger = logging.getLogger("hypern.tasks")
@@ -57,7 +56,7 @@ class Writer:
         self._not_before = 0.0
         # Posted pieces whose `then` has not been called.
         self._untold = 0
-        # Threads that are in the midst of `run` or `post`, and what their signal handlers left.
+        # Threads in the midst of `run`, `post` or `ring`, and what their signal handlers left.
         self._inside: set[int] = set()
         self._late: deque[Piece] = deque()
 
@@ -66,9 +65,8 @@ class Writer:
         disk. Raises what `work` raises, QueueUnavailable, Uncertain, or Amid."""
         if self._is_interrupted():
             raise Amid(
-                f"this thread was writing to the task store {self._transactions.name} when a signal handler, "
-                "or a finaliser, interrupted it; nothing was done. Do it in a thread that the handler "
-                "starts, or in a handler of the event loop (loop.add_signal_handler)."
+                f"a signal handler, or a finaliser, met its thread writing to {self._transactions.name}; "
+                "nothing was done. Do it in a thread that it starts, or use loop.add_signal_handler."
             )
         piece = Piece(work, durable)
         me = threading.get_ident()
@@ -77,8 +75,7 @@ class Writer:
             self._run(piece)
         finally:
             self._inside.discard(me)
-            if self._late:
-                self._write_late()
+            self._write_late()
         if piece.error is not None:
             raise piece.error
         return piece.result
@@ -86,8 +83,7 @@ class Writer:
     def _run(self, piece: Piece) -> None:
         done: list[Piece] = []
         try:
-            wait = self._stand_in_line(piece)
-            if wait is not None:
+            if (wait := self._stand_in_line(piece)) is not None:
                 wait.acquire()
             if piece.leads and self._company.expected > 1:
                 self._gather(piece)
@@ -103,10 +99,10 @@ class Writer:
     ) -> None:
         """Have `work` done without waiting for it. `soon=False`: it may wait a little for company."""
         piece = Piece(work, durable, persistent, then)
-        if not self._is_interrupted():
-            self._post(piece)
-        else:
+        if self._is_interrupted():
             self._late.append(piece)
+            return
+        self._post(piece)
         if soon:
             self.ring()
 
@@ -129,21 +125,14 @@ class Writer:
         self._late.append(Piece(work, True, False, then))
 
     def _write_late(self) -> None:
-        with contextlib.suppress(IndexError):  # it may be interrupted again, and find nothing left to do
-            while True:
+        while self._late:
+            with contextlib.suppress(IndexError):  # interrupted again, it may find nothing left to do
                 self._post(self._late.popleft())
                 self.ring()
 
     def _is_interrupted(self) -> bool:
         """Whether a signal handler, or a finaliser, calls in the midst of `run` or `post` of its thread."""
-        if threading.get_ident() not in self._inside:
-            return False
-        frame: FrameType | None = sys._getframe(2)
-        while frame is not None:
-            if frame.f_code in _WORK and frame.f_locals.get("self") is self:
-                return True
-            frame = frame.f_back
-        return False
+        return threading.get_ident() in self._inside and is_beneath(self, _WORK)
 
     def _stand_in_line(self, piece: Piece) -> threading.Lock | None:
         """What to wait at; None: `piece` leads."""
@@ -199,6 +188,19 @@ class Writer:
 
     def ring(self) -> None:
         """Have what is in line written now, by the thread that is there for it."""
+        me = threading.get_ident()
+        if me in self._inside:
+            if not is_beneath(self, _RINGING):
+                self._ring()
+            return
+        try:
+            self._inside.add(me)
+            self._ring()
+        finally:
+            self._inside.discard(me)
+            self._write_late()
+
+    def _ring(self) -> None:
         if self._thread is None:
             with self._mutex:
                 if self._thread is None and not self._closing:
@@ -394,4 +396,5 @@ class Writer:
             raise raised
 
 
-_WORK = {Writer._run.__code__, Writer._post.__code__}
+_RINGING = {Writer._ring.__code__}
+_WORK = {Writer._run.__code__, Writer._post.__code__, *_RINGING}
