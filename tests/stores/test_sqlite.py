@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.stores.sqlite_help import open_store
 
 from hypern.stores.conformance import StoreConformance
 from hypern.stores.conformance.suite import claim_ids, make_record
+from hypern.stores.sqlite import statements
 from hypern.stores.sqlite.address import Address
 from hypern.stores.sqlite.store import SQLiteStore
 
@@ -42,3 +44,10 @@ def test_many_with_a_known_one_among_them(tmp_path: Path) -> None:
         assert sorted(claim_ids(store)) == ["known", "new"]
     finally:
         store.close()
+
+
+def test_no_placeholder_has_a_number() -> None:
+    """Python warns of `?1` with a sequence from 3.12.0 on, and some later versions refuse it."""
+    texts = {name: text for name, text in vars(statements).items() if isinstance(text, str)}
+    assert "CLAIM" in texts
+    assert [name for name, text in texts.items() if re.search(r"\?\d", text)] == []

@@ -103,5 +103,5 @@ def _holder(transaction: Transaction, record: TaskRecord) -> str | None:
 
 
 def _is_full(transaction: Transaction, capacity: int) -> bool:
-    (pending,) = transaction.execute(sql.PENDING_UP_TO, (capacity,)).fetchone()
+    (pending,) = transaction.execute(sql.PENDING_UP_TO, (capacity, capacity)).fetchone()
     return bool(pending >= capacity)

@@ -24,7 +24,7 @@ def write(transaction: Transaction) -> None:
 def since(connection: sqlite3.Connection, moment: float, name: str | None) -> list[Beat]:
     return [
         Beat(at, seconds, of, read_tally(tally))
-        for at, seconds, of, tally in connection.execute(sql.PULSE, (moment, name))
+        for at, seconds, of, tally in connection.execute(sql.PULSE, (moment, name, name))
     ]
 
 

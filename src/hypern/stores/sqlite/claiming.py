@@ -59,7 +59,7 @@ def _open_queues(
     transaction: Transaction, lane: int, queues: Collection[str] | None
 ) -> list[tuple[str, int | None]]:
     found = []
-    for name, room in transaction.execute(sql.OPEN_QUEUES, (lane,)).fetchall():
+    for name, room in transaction.execute(sql.OPEN_QUEUES, (lane, lane)).fetchall():
         if queues is not None and name not in queues:
             continue
         # What this transaction has moved so far is not among the counts yet.

@@ -60,7 +60,7 @@ def finds_ready(connection: sqlite3.Connection, hands: Hands, lane: Lane) -> boo
     """Whether a task of this lane waits that this process could claim."""
     number = lane_number(lane)
     unknown = json.dumps(sorted(hands.unknown)) if hands.unknown else None
-    for (name,) in connection.execute(sql.BUSY_QUEUES, (number,)).fetchall():
+    for (name,) in connection.execute(sql.BUSY_QUEUES, (number, number)).fetchall():
         if hands.queues is not None and name not in hands.queues:
             continue
         if unknown is None or connection.execute(sql.IS_KNOWN_READY, (number, name, unknown)).fetchone():

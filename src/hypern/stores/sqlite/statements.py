@@ -103,10 +103,10 @@ GET_META = "SELECT value FROM hypern_meta WHERE key = ?"
 SET_META = "INSERT INTO hypern_meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 
 # After a reboot the steady clock begins anew.
-SHIFT_SCHEDULED = "UPDATE hypern_tasks SET due = due + ?1 WHERE state = 1"
-SHIFT_READY = "UPDATE hypern_tasks SET rank = rank + ?1 WHERE state IN (0, 2)"
+SHIFT_SCHEDULED = "UPDATE hypern_tasks SET due = due + ? WHERE state = 1"
+SHIFT_READY = "UPDATE hypern_tasks SET rank = rank + ? WHERE state IN (0, 2)"
 SHIFT_EXPIRING = (
-    "UPDATE hypern_tasks SET expires_at = expires_at + ?1 WHERE expires_at IS NOT NULL AND state < 3"
+    "UPDATE hypern_tasks SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND state < 3"
 )
 FORGET_PACES = "DELETE FROM hypern_paces"
 FORGET_TURNS = "UPDATE hypern_tasks SET place = NULL WHERE place IS NOT NULL"
@@ -137,8 +137,8 @@ INSERT INTO hypern_keys VALUES (?, ?, ?)
 FREE_KEYS = "DELETE FROM hypern_keys WHERE until <= ?"
 HAS_FREE_KEYS = "SELECT 1 FROM hypern_keys WHERE until <= ? LIMIT 1"
 PENDING_UP_TO = """
-SELECT (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 0 LIMIT ?1))
-    + (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 1 LIMIT ?1))
+SELECT (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 0 LIMIT ?))
+    + (SELECT count(*) FROM (SELECT 1 FROM hypern_tasks WHERE state = 1 LIMIT ?))
 """
 KNOWN_QUEUE = "INSERT INTO hypern_queues (name) VALUES (?) ON CONFLICT DO NOTHING"
 ADD_COUNT = """
@@ -149,10 +149,10 @@ INSERT INTO hypern_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = nu
 # were can be many more.
 _BUSY = """
 WITH RECURSIVE busy(queue) AS (
-    SELECT min(queue) FROM hypern_tasks WHERE state = 0 AND lane = ?1
+    SELECT min(queue) FROM hypern_tasks WHERE state = 0 AND lane = ?
     UNION ALL
     SELECT (
-        SELECT min(t.queue) FROM hypern_tasks t WHERE t.state = 0 AND t.lane = ?1 AND t.queue > busy.queue
+        SELECT min(t.queue) FROM hypern_tasks t WHERE t.state = 0 AND t.lane = ? AND t.queue > busy.queue
     ) FROM busy WHERE busy.queue IS NOT NULL
 )
 """
@@ -313,15 +313,15 @@ UNION ALL SELECT queue, state, number FROM hypern_counts
 LOGS = "SELECT at, level, logger, text FROM hypern_logs WHERE task = ? ORDER BY rowid"
 ADD_LOG = "INSERT INTO hypern_logs VALUES (?, ?, ?, ?, ?)"
 FORGET_OLD_LOGS = """
-DELETE FROM hypern_logs WHERE task = ?1 AND rowid <= (
-    SELECT rowid FROM hypern_logs WHERE task = ?1 ORDER BY rowid DESC LIMIT 1 OFFSET ?2
+DELETE FROM hypern_logs WHERE task = ? AND rowid <= (
+    SELECT rowid FROM hypern_logs WHERE task = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?
 )
 """
 FORGET_LOGS = "DELETE FROM hypern_logs WHERE task = ?"
 IS_MINE = f"SELECT 1 FROM hypern_tasks {_MINE}"
 PULSE = """
 SELECT at, seconds, name, tally FROM hypern_pulse
-WHERE at + seconds > ?1 AND seconds > 0 AND (?2 IS NULL OR name = ?2) ORDER BY at, name
+WHERE at + seconds > ? AND seconds > 0 AND (? IS NULL OR name = ?) ORDER BY at, name
 """
 EVER = "SELECT name, at, tally FROM hypern_pulse WHERE seconds IN (0, 10)"
 HEADS = """

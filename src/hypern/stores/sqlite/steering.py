@@ -58,4 +58,4 @@ def keep_log(transaction: Transaction, claim: Claim, owner: str | None, lines: S
         return
     for line in lines:
         transaction.execute(sql.ADD_LOG, (claim.seq, line.at, line.level, line.logger, line.text))
-    transaction.execute(sql.FORGET_OLD_LOGS, (claim.seq, LINES_KEPT))
+    transaction.execute(sql.FORGET_OLD_LOGS, (claim.seq, claim.seq, LINES_KEPT))
