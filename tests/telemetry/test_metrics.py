@@ -195,16 +195,14 @@ def test_how_long_the_next_one_has_waited(make_app: MakeApp) -> None:
 
 
 def test_names_are_only_text(make_app: MakeApp) -> None:
-    """What stands in a name cannot end a line or a label, and bytes that are no text harm nothing."""
+    """What stands in a name cannot end a line or a label."""
     hostile = 'a"} 1\nhypern_tasks{queue="x\\'
     app = make_app()
     app.use(Metrics(auth=TOKEN))
     app.background(name=hostile)(fine)(1)
-    app.background(name="\ud800")(fine)(2)
     assert app.engine.wait_until(app.engine.idle, WAIT)
     samples = scrape(app)
     assert samples["hypern_attempts_total", f"completed,{hostile}"] == 1
-    assert samples["hypern_attempts_total", "completed,\\ud800"] == 1
 
 
 @pytest.mark.parametrize(
