@@ -13,7 +13,8 @@ _TO_REACH = {"Huey": 5.0, "Huey, synced": 5.0, "FlexiQ, tuned": 15.0, DBOS: 50.0
 
 
 def run(rounds: int, quick: bool) -> Report:
-    count = 2_000 if quick else 10_000
+    # Of fewer most would be run before a worker is warm.
+    count = 10_000
     contenders = {HYPERN: (SYSTEMS[HYPERN], 1), TWO_WORKERS: (SYSTEMS[HYPERN], 2)}
     contenders |= {name: (system, 1) for name, system in SYSTEMS.items() if name != HYPERN}
 

@@ -14,7 +14,8 @@ FULL_ROUNDS, QUICK_ROUNDS = 3, 1
 
 
 def run(rounds: int, quick: bool) -> Report:
-    count = 2_000 if quick else 10_000
+    # Of fewer most would be run before a worker is warm.
+    count = 10_000
     contenders = {LIMIT: (RAW, 0), HYPERN: (SYSTEMS[HYPERN], 1), TWO_WORKERS: (SYSTEMS[HYPERN], 2)}
     contenders |= {name: (system, 1) for name, system in SYSTEMS.items() if name != HYPERN}
 
