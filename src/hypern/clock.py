@@ -5,11 +5,21 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from datetime import datetime, tzinfo
 from typing import Protocol
 
 # A sleeper looks at the clock again at least this often (seconds): a wait that the kernel measures on
 # CLOCK_MONOTONIC does not notice that the machine was suspended.
 LONGEST_WAIT = 1.0
+
+
+def date_of(wall: float, zone: tzinfo | None = None) -> datetime | None:
+    """A wall-clock second as a date, in this zone or that of the machine; None beyond the year 9999: a delay
+    may be that long."""
+    try:
+        return datetime.fromtimestamp(wall, zone)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 class Alarm:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hypern.cli.output import safe, safe_lines
+from hypern.clock import date_of
 from hypern.records import Attempt, TaskRecord, TaskStatus
 from hypern.redacting import Shown
 from hypern.stores.overview import LogLine
@@ -73,10 +74,8 @@ def span(seconds: float) -> str:
 
 def local(wall: float) -> str:
     """A wall-clock second in the time of this machine."""
-    try:
-        return datetime.fromtimestamp(wall).strftime("%Y-%m-%d %H:%M:%S")
-    except (OverflowError, ValueError, OSError):  # a delay may be that long
-        return "after the year 9999"
+    found = date_of(wall)
+    return "after the year 9999" if found is None else f"{found:%Y-%m-%d %H:%M:%S}"
 
 
 def as_data(engine: Engine, record: TaskRecord) -> Data:
@@ -195,7 +194,4 @@ def _level(number: int) -> str:
 def _iso(wall: float | None) -> str | None:
     if not wall:
         return None
-    try:
-        return datetime.fromtimestamp(wall, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):  # a delay may be that long
-        return datetime.max.replace(tzinfo=UTC).isoformat()
+    return (date_of(wall, UTC) or datetime.max.replace(tzinfo=UTC)).isoformat()

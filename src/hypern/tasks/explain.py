@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 
+from hypern.clock import date_of
 from hypern.records import Lane, TaskRecord, TaskStatus
 from hypern.stores.base import QueueState, WorkerState
 from hypern.tasks.engine import Engine
@@ -212,10 +213,8 @@ def _wall(engine: Engine, steady: float) -> str:
 
 
 def _moment(wall: float) -> str:
-    try:
-        return f"{datetime.fromtimestamp(wall, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (OverflowError, ValueError, OSError):
-        return "a moment after the year 9999"
+    found = date_of(wall, UTC)
+    return "a moment after the year 9999" if found is None else f"{found:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _span(seconds: float) -> str:

@@ -32,7 +32,7 @@ from hypern.tasks.engine import Engine
 from hypern.tasks.runtime import current_engine
 from hypern.telemetry.access import Access, MayRead
 from hypern.telemetry.engines import EngineOf, engine_of, engine_of_request
-from hypern.telemetry.requests import RequestCounts
+from hypern.telemetry.requests import RequestCounts, as_label
 
 _STATES = ("waiting", "delayed", "running", "completed", "failed", "cancelled")
 _OUTCOMES = ("completed", "failed", "cancelled", "retried")
@@ -151,7 +151,7 @@ def _of_queues(totals: list[QueueTotals]) -> Iterator[Metric]:
     )
     kept = GaugeMetricFamily("hypern_tasks", "Tasks that are kept, by state.", labels=["queue", "state"])
     for queue in totals:
-        name = _text(queue.queue)
+        name = as_label(queue.queue)
         submitted.add_metric([name], queue.submitted)
         pruned.add_metric([name], queue.pruned)
         for state in _STATES:
@@ -167,7 +167,7 @@ def _of_heads(totals: list[QueueTotals], vitals: Vitals, now: float) -> Iterator
     )
     for name in sorted({*vitals.heads, *(queue.queue for queue in totals)}):
         since = vitals.heads.get(name)
-        waited.add_metric([_text(name)], 0.0 if since is None else max(0.0, now - since))
+        waited.add_metric([as_label(name)], 0.0 if since is None else max(0.0, now - since))
     yield waited
 
 
@@ -189,7 +189,7 @@ def _of_tasks(vitals: Vitals) -> Iterator[Metric]:
         labels=["task"],
     )
     for name, tally in sorted(vitals.tallies.items()):
-        label = _text(name)
+        label = as_label(name)
         _add_outcomes(ended, label, tally)
         for family, histogram in ((ran, tally.ran), (waited, tally.waited)):
             if histogram:
@@ -223,8 +223,3 @@ def cumulated(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
         buckets.append((label, float(sum(number for kind, number in histogram.items() if kind <= bound))))
     buckets.append(("+Inf", float(sum(histogram.values()))))
     return buckets, sum(middle(kind) * number for kind, number in sorted(histogram.items()))
-
-
-def _text(name: str) -> str:
-    """A name as UTF-8 can say it."""
-    return name.encode("utf-8", "backslashreplace").decode()

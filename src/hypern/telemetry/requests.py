@@ -62,7 +62,7 @@ class RequestCounts(Collector):
         )
         # Sorting copies them in one step first: meanwhile the event loop may add to them.
         for (method, route, status), number in sorted(self._answered.items()):
-            requests.add_metric([method, _text(route), str(status), process], number)
+            requests.add_metric([method, as_label(route), str(status), process], number)
         took = HistogramMetricFamily(
             "hypern_http_request_seconds",
             "For how long this process worked on requests until their answers began.",
@@ -72,10 +72,10 @@ class RequestCounts(Collector):
             sums = list(accumulate(durations.numbers))
             bounds = [*(f"{bound:g}" for bound in _BOUNDS), "+Inf"]
             buckets = [(bound, float(number)) for bound, number in zip(bounds, sums, strict=True)]
-            took.add_metric([method, _text(route), process], buckets, durations.seconds)
+            took.add_metric([method, as_label(route), process], buckets, durations.seconds)
         yield from (requests, took)
 
 
-def _text(route: str) -> str:
-    """A path as UTF-8 can say it."""
-    return route.encode("utf-8", "backslashreplace").decode()
+def as_label(name: str) -> str:
+    """A name as UTF-8 can say it."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -17,12 +17,14 @@ from hypern.errors import TaskError, UnknownTask
 from hypern.records import Attempt, Completed, Lane, Progress, Rules, TaskRecord, TaskSpec, TaskStatus
 from hypern.stores.base import AGEING
 from hypern.stores.durable.states import READY, SCHEDULED, STATUS
+from hypern.stores.pulse import Tally
 
 LANES = (Lane.THREAD, Lane.LOOP)
 
 _rules_encoder = msgspec.json.Encoder()
 _rules_decoder = msgspec.json.Decoder(Rules)
 _progress_decoder = msgspec.json.Decoder(Progress)
+_tally_decoder = msgspec.json.Decoder(Tally)
 _specs: dict[tuple[str, str, int, bytes], TaskSpec] = {}
 _SPECS_KEPT = 10_000
 # What reading raises where bytes are not what was written; of a text that is none it is not msgspec's own.
@@ -65,6 +67,14 @@ def to_row(record: TaskRecord, offset: float) -> tuple[Any, ...]:
         record.submitted_at,
         record.ready_at,
     )
+
+
+def read_tally(data: bytes) -> Tally:
+    """What ended of a task in a beat; nothing where that is damaged: such a row harms no other."""
+    try:
+        return _tally_decoder.decode(data)
+    except DAMAGE:
+        return Tally()
 
 
 def as_it_was(

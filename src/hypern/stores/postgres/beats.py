@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hypern.records import TaskStatus
-from hypern.stores.durable.rows import DAMAGE
+from hypern.stores.durable.rows import read_tally
 from hypern.stores.postgres.arrays import blobs, numbers, texts
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -21,7 +21,6 @@ _AT_ONCE = 200
 Ended = tuple[str, TaskStatus, float, float, float]
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Tally)
 
 
 def to_parameters(ended: Iterable[Ended]) -> tuple[str, str, str]:
@@ -63,11 +62,3 @@ def fold(link: Link, database: Database, now: float) -> None:
         for (seconds, at, name), summed in together.items():
             link.rows(database.sql.ADD_BEAT, (seconds, at, name, _encode(summed)))
         link.rows(database.sql.FORGET_BEATS, (now - COARSE_KEPT,))
-
-
-def read_tally(data: bytes) -> Tally:
-    try:
-        return _decoder.decode(data)
-    except DAMAGE:
-        # A damaged row of a statistic harms nobody else.
-        return Tally()

@@ -76,33 +76,33 @@ class Claiming:
             if database.has_limits:
                 statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
                 _, rows = link.all_rows((sql.LOCK_LIMITED, ()), (statement, parameters))
-                return rows
-            return link.rows(sql.CLAIM_KNOWN if unknown else sql.CLAIM, parameters)
+            else:
+                rows = link.rows(sql.CLAIM_KNOWN if unknown else sql.CLAIM, parameters)
+            # By their number: the server does not say them in the order in which it took them.
+            return sorted(rows)
 
         try:
             rows = self._search(lane, search)
         except BaseException:
             self._has_strays = True
             raise
-        # The server does not say them in the order in which it took them.
-        rows.sort()
         return [self._taken(row[2:]) for row in rows]
 
     def _search(self, lane: Lane, search: Callable[[float], list[Row]]) -> list[Row]:
-        """What is found from the floor of this lane on, or from the beginning."""
+        """What is found from the floor of this lane on, or from the beginning, by rank."""
         floor = self._floors.get(lane)
         if floor is not None and time.monotonic() < floor.until:
             rows = search(floor.rank)
             if rows:
-                floor.rank = min(row[1] for row in rows)
+                floor.rank = rows[0][1]
             if rows or floor.seconds > _BEARABLE:
                 return rows
         begin = time.monotonic()
         rows = search(_LOWEST)
         now = time.monotonic()
         seconds = now - begin
-        rank = min((row[1] for row in rows), default=_LOWEST if floor is None else floor.rank)
-        if rank == _LOWEST or seconds <= _SLOW + _SLOW_EACH * len(rows):
+        rank = rows[0][1] if rows else None if floor is None else floor.rank
+        if rank is None or seconds <= _SLOW + _SLOW_EACH * len(rows):
             self._floors.pop(lane, None)
         else:
             self._floors[lane] = _Floor(rank, now + max(_ALL_EVERY, _ALL_SHARE * seconds), seconds)

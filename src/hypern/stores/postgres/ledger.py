@@ -13,6 +13,7 @@ from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.ledger import Recorded
+from hypern.stores.durable.posting import OR_AT_THE_END, give_back_now_or_later, post_progress
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import LogLine
 from hypern.stores.postgres.arrays import numbers
@@ -133,23 +134,10 @@ class PostgresLedger:
         self._writer.post(work, then, soon=soon, persistent=True)
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
-        said: list[bytes] = []
+        def write(link: Link, progress: bytes) -> None:
+            link.rows(self._database.sql.REPORT, (progress, claim.seq, claim.fence, self._presence.id))
 
-        def work(link: Link) -> None:
-            progress = latest()
-            if progress is not None:
-                said[:] = [progress]
-            # What was taken for a statement that failed, or was not answered, is not there a second time.
-            if said:
-                mine = (claim.seq, claim.fence, self._presence.id)
-                link.rows(self._database.sql.REPORT, (said[0], *mine))
-
-        def then(result: None, error: BaseException | None) -> None:
-            if error is not None:
-                # What could not be written is said no more; the next report is written again.
-                latest()
-
-        self._writer.post(work, then, soon=False)
+        post_progress(self._writer, latest, write)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         work = Logging(self._database, claim, self._presence.id, latest)
@@ -161,11 +149,7 @@ class PostgresLedger:
         def work(link: Link) -> None:
             self._give_back(link, mine)
 
-        try:
-            self._writer.run(work)
-        except QueueUnavailable as error:
-            logger.error("%d claimed tasks are given back as soon as that is possible: %s", len(mine), error)
-            self._writer.post(work, lambda result, error: None, persistent=True)
+        give_back_now_or_later(self._writer, work, len(mine))
 
     def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:
         mine = [(row[0], row[13]) for row in rows]
@@ -180,14 +164,7 @@ class PostgresLedger:
                     self._give_back(link, mine)
                 link.rows(self._database.sql.TELL)
 
-        try:
-            self._writer.run(work)
-        except QueueUnavailable as error:
-            logger.error(
-                "%d claimed tasks are given back as soon as that is possible, or when this process "
-                "has ended: %s", len(rows) + len(given) + len(left), error,
-            )  # fmt: skip
-            self._writer.post(work, lambda result, error: None, persistent=True)
+        give_back_now_or_later(self._writer, work, len(mine) + len(left), OR_AT_THE_END)
 
     def dropped(self, claim: Claim) -> None:
         """It has been put back by another statement."""

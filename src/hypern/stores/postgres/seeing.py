@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from hypern.stores.durable.rows import read_tally
 from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals, Vitals
 from hypern.stores.postgres import beats, overview
@@ -18,7 +19,7 @@ class Seeing(DurableStore):
     _times: Times
 
     def __init__(self) -> None:
-        self._sums = Sums(beats.read_tally)
+        self._sums = Sums(read_tally)
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         return self._database.read(lambda link: overview.ids(link, self._database, which, after, limit))

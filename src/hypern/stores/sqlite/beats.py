@@ -6,13 +6,12 @@ import sqlite3
 
 import msgspec
 
-from hypern.stores.durable.rows import DAMAGE
+from hypern.stores.durable.rows import read_tally
 from hypern.stores.pulse import BEFORE, COARSE, COARSE_KEPT, FINE, FINE_KEPT, Beat, Tally
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.transaction import Transaction
 
 _encode = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Tally)
 
 
 def write(transaction: Transaction) -> None:
@@ -49,11 +48,3 @@ def _add(transaction: Transaction, seconds: int, at: int, name: str, tally: Tall
     if kept is not None:
         tally.add(read_tally(kept[0]))
     transaction.execute(sql.SET_TALLY, (seconds, at, name, _encode(tally)))
-
-
-def read_tally(data: bytes) -> Tally:
-    try:
-        return _decoder.decode(data)
-    except DAMAGE:
-        # A damaged row of a statistic harms nobody else.
-        return Tally()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from hypern.errors import QueueUnavailable
 from hypern.records import Ending, Lane
 from hypern.stores.durable.claims import Claim, Row
 from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.ledger import Recorded
+from hypern.stores.durable.posting import OR_AT_THE_END, give_back_now_or_later, post_progress
 from hypern.stores.durable.rows import lane_number
 from hypern.stores.durable.states import READY, RUNNING
 from hypern.stores.durable.writer import Writer
@@ -91,24 +91,12 @@ class SQLiteLedger:
         self._writer.post(recording, then, soon=soon, persistent=True)
 
     def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
-        owner = self._neighbours.incarnation()
+        mine = (claim.seq, claim.fence, self._neighbours.incarnation())
 
-        said: list[bytes] = []
+        def write(transaction: Transaction, progress: bytes) -> None:
+            transaction.execute(sql.REPORT, (progress, *mine))
 
-        def work(transaction: Transaction) -> None:
-            progress = latest()
-            if progress is not None:
-                said[:] = [progress]
-            # What was taken before a transaction failed is not there a second time.
-            if said:
-                transaction.execute(sql.REPORT, (said[0], claim.seq, claim.fence, owner))
-
-        def then(result: None, error: BaseException | None) -> None:
-            if error is not None:
-                # What could not be written is said no more; the next report is written again.
-                latest()
-
-        self._writer.post(work, then, soon=False)
+        post_progress(self._writer, latest, write)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         owner = self._neighbours.incarnation()
@@ -125,11 +113,7 @@ class SQLiteLedger:
         def work(transaction: Transaction) -> None:
             self._give_back(transaction, rows)
 
-        try:
-            self._writer.run(work, durable=False)
-        except QueueUnavailable as error:
-            logger.error("%d claimed tasks are given back as soon as that is possible: %s", len(rows), error)
-            self._writer.post(work, lambda result, error: None, persistent=True, durable=False)
+        give_back_now_or_later(self._writer, work, len(rows), durable=False)
 
     def give_up(self, rows: Collection[Row], given: Collection[Claim], left: Collection[Claim]) -> None:
         owner = self._neighbours.incarnation()
@@ -142,14 +126,7 @@ class SQLiteLedger:
                 if transaction.execute(sql.GIVE_BACK, (claim.seq, claim.fence, owner)).rowcount:
                     transaction.moved(claim.queue, RUNNING, READY)
 
-        try:
-            self._writer.run(work)
-        except QueueUnavailable as error:
-            logger.error(
-                "%d claimed tasks are given back as soon as that is possible, or when this process "
-                "has ended: %s", len(rows) + len(given) + len(left), error,
-            )  # fmt: skip
-            self._writer.post(work, lambda result, error: None, persistent=True)
+        give_back_now_or_later(self._writer, work, len(rows) + len(given) + len(left), OR_AT_THE_END)
 
     def _give_back(self, transaction: Transaction, rows: Collection[Row]) -> None:
         owner = self._neighbours.incarnation()

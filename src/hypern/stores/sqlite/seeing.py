@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypern.stores.durable.rows import read_tally
 from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals, Vitals
 from hypern.stores.pulse import Beat, Sums
@@ -14,7 +15,7 @@ class Seeing(DurableStore):
     _readers: Readers
 
     def __init__(self) -> None:
-        self._sums = Sums(beats.read_tally)
+        self._sums = Sums(read_tally)
 
     def ids(self, which: Filter, after: str | None = None, limit: int = 50) -> Ids:
         with self._readers.reading() as connection:
