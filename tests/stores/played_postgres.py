@@ -68,10 +68,12 @@ class PlayedPostgres(Played):
         postgres_of(hand)._database.links.close_all()
 
     def wrote(self, hand: Hand) -> None:
-        """What a process that watches learns within half a second."""
+        """What a process that watches learns within half a second: of the server, for who wrote may have been
+        taken for dead, and know nothing that was set since."""
+        ((has_limits,),) = self._ask("SELECT EXISTS (SELECT 1 FROM queues WHERE most IS NOT NULL)")
         for other in self.hands:
             store = postgres_of(other)
-            store._database.has_limits = postgres_of(hand)._database.has_limits
+            store._database.has_limits = has_limits
             store._ledger.claiming.look_everywhere()
             if other is not hand:
                 store._hands.look_again()

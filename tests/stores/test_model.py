@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.stores.expected import Wish
 from tests.stores.game import (
     Game,
     MemoryGame,
@@ -21,6 +22,7 @@ from tests.stores.game import (
 from tests.stores.played_postgres import PlayedPostgres
 from tests.stores.postgres_help import drop, fresh_url
 
+from hypern.records import Completed, Lane
 from hypern.stores.postgres import neighbours
 
 EXAMPLES = os.environ.get("MODEL_EXAMPLES")
@@ -58,3 +60,19 @@ def schema(postgres_server: str) -> Iterator[None]:
 # There each step takes twenty times as long.
 TestPostgres = pytest.mark.usefixtures("schema")(played(PostgresGame, 5, share=20))
 TestRoomyPostgres = pytest.mark.usefixtures("schema")(played(RoomyPostgresGame, 2, share=20))
+
+
+@pytest.mark.usefixtures("schema")
+def test_what_the_dead_write_undoes_no_limit() -> None:
+    """A process that was taken for dead and knows of no limit ends its task; the others know of it."""
+    wish = Wish(0.0, 0, Lane.THREAD, "mail", None, None, None)
+    game = PostgresGame()
+    try:
+        game.begin([wish, wish])
+        (attempt,) = game.claim_one(0, Lane.THREAD)
+        game.crash(0)
+        game.set_queue(1, "mail", None, 2)
+        game.finish(attempt, Completed("value"))
+        assert len(game.claim_one(1, Lane.THREAD)) == 1
+    finally:
+        game.teardown()
