@@ -25,6 +25,8 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ConfigurationError, match="nonsense"):
         Settings.read()
     assert Settings.read(task_store="memory://").task_store == "memory://"
+    monkeypatch.setenv(STORE_VARIABLE, "sqlite:///tasks.db\n")
+    assert Settings.read().task_store == "sqlite:///tasks.db"
     monkeypatch.setenv(STORE_VARIABLE, "")
     assert Settings.read().task_store == "memory://"
 
@@ -39,6 +41,8 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> Non
         ("task_result_ttl", [-1, float("nan"), "1h"]),
         ("task_result_limit", [-1, 0.5, "10"]),
         ("task_store", ["", "memory", "sqlite", "oracle://x", "memory://x", "memory://?keep=1", None, 5]),
+        # What opens a store goes by how its URL begins: these would be kept in memory.
+        ("task_store", ["POSTGRESQL://h/d", " postgresql://h/d", "\nsqlite:///tasks.db"]),
     ],
 )
 def test_what_cannot_work_is_refused(name: str, values: list[Any]) -> None:
@@ -83,6 +87,16 @@ def test_settings_do_not_change() -> None:
         ("postgresql://ann:pw@host:5432/db", "postgresql://ann:***@host:5432/db"),
         ("postgresql://host/db?sslpassword=pw&a=b#c", "postgresql://host/db?sslpassword=***&a=b#c"),
         ("memory://", "memory://"),
+        ("sqlite:////c:/ann@host/tasks.db", "sqlite:////c:/ann@host/tasks.db"),
+        ("postgresql://[::1]:5432/db?user=a@b", "postgresql://[::1]:5432/db?user=a@b"),
+        ("postgresql://ann:pw@h1:1,h2:2/db?user=a@b", "postgresql://ann:***@h1:1,h2:2/db?user=a@b"),
+        ("postgresql://ann:p/w@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:p#w@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:p?w@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:5?w@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:p?a=w@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:p@w/x@host/db", "postgresql://ann:***@host/db"),
+        ("postgresql://ann:p[w@host/db", "postgresql://ann:***@host/db"),
     ],
 )
 def test_a_url_as_it_may_be_shown(url: str, shown: str) -> None:

@@ -7,11 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from hypern.errors import ConfigurationError
 
 STORE_VARIABLE = "HYPERN_TASK_STORE"
+_AUTHORITY = re.compile(r"[^/?#]+")
 _SECRETS = re.compile(r"((?:^|&)(?:password|sslpassword)=)[^&]*")
 
 
@@ -71,8 +71,10 @@ class Settings:
     def read(cls, **given: Any) -> Settings:
         """The settings given (None: not given); the store else from `HYPERN_TASK_STORE`."""
         chosen = {name: value for name, value in given.items() if value is not None}
-        if "task_store" not in chosen and os.environ.get(STORE_VARIABLE):
-            chosen["task_store"] = os.environ[STORE_VARIABLE]
+        # Files that set it may leave a line break at its end.
+        named = os.environ.get(STORE_VARIABLE, "").strip()
+        if "task_store" not in chosen and named:
+            chosen["task_store"] = named
         return cls(**chosen)
 
 
@@ -93,7 +95,8 @@ def _check_store(url: object) -> str:
         raise ConfigurationError(
             f"task_store must be a URL such as 'memory://' or 'sqlite:///tasks.db', not {url!r}."
         )
-    scheme = urlsplit(url).scheme
+    # Exactly as it is written: others go by how the URL begins, too.
+    scheme = url.partition("://")[0]
     if scheme not in _DEFAULTS:
         raise ConfigurationError(
             f"task_store has the unknown scheme {scheme!r}. There are three stores: 'memory://', a "
@@ -106,13 +109,29 @@ def _check_store(url: object) -> str:
 
 def without_password(url: str) -> str:
     """A URL as it may be shown."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    query = _SECRETS.sub(r"\1***", parts.query)
-    # Put together by hand: urlunsplit takes slashes away where there is no host, as in sqlite:////file.
-    shown = f"{parts.scheme}://{name}{colon and ':***'}{at}{host}{parts.path}"
-    return shown + (f"?{query}" if query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    scheme, mark, rest = url.partition("://")
+    end = credentials_end(rest)
+    name, colon, _ = rest[:end].partition(":")
+    place, question, query = rest[end:].partition("?")
+    query = _SECRETS.sub(r"\1***", query)
+    return f"{scheme}{mark}{name}{colon and ':***'}{place}{question}{query}"
+
+
+def credentials_end(rest: str) -> int:
+    """Where in a URL (what follows its `://`) the '@' after user and password is; 0: it has neither.
+
+    In doubt the later one: a password in which '/', '?', '#' or '@' are not written as %2F and so on is not
+    to be shown either.
+    """
+    authority = _AUTHORITY.match(rest)
+    if authority is None:
+        return 0
+    place, _, query = rest.partition("?")
+    _, has_port, port = authority[0].rpartition("@")[2].rpartition("]")[2].rpartition(":")
+    is_cut = bool(has_port and port and not port.isdecimal())
+    if is_cut or any("@" in part.partition("=")[0] for part in query.split("&")):
+        return max(rest.rfind("@"), 0)
+    return max(place.rfind("@"), 0)
 
 
 def _check_queues(queues: object) -> None:

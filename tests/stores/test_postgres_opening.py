@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from tests.postgres.server import fresh_database
 from tests.stores.postgres_help import ask, drop, fresh_url, open_store
 
 from hypern.clock import SystemClock
@@ -113,10 +115,45 @@ def test_what_is_shown_of_a_url() -> None:
     assert "hidden" not in repr(parse("postgresql://u:hidden@h/d"))
 
 
+@pytest.mark.parametrize("password", ["se/cret", "se@cret", "se%cret", "se%00cret", "secret@[", "1/secret"])
+def test_passwords_that_spoil_the_url(password: str) -> None:
+    """They are refused, and shown neither by us nor by libpq."""
+    with pytest.raises(ConfigurationError) as refused:
+        parse(f"postgresql://ann:{password}@host/db")
+    assert "cret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("postgresql:///db?host=/run/pg&hypern_timeout=1", {"dbname": "db", "host": "/run/pg"}),
+        ("postgres://%2Frun%2Fpg:1/db", {"dbname": "db", "host": "/run/pg", "port": "1"}),
+        ("postgresql://?hypern_schema=a", {}),
+        ("postgresql://u:p#?[%40@h", {"user": "u", "password": "p#?[@", "host": "h"}),
+        ("postgresql://u@[::1]:1,h:2/d", {"user": "u", "host": "::1,h", "port": "1,2", "dbname": "d"}),
+        ("postgresql://h?hypern%5Fschema=a&options=-c%20x%3Da+b", {"host": "h", "options": "-c x=a+b"}),
+    ],
+)
+def test_what_libpq_is_told(url: str, wanted: dict[str, str]) -> None:
+    """All that is not ours, as libpq itself would have read it."""
+    assert conninfo_to_dict(parse(url).url) == wanted
+
+
+def test_schemas_that_are_words_of_sql(postgres_server: str) -> None:
+    """What could not stand in a statement is refused by name; what can is a name like others."""
+    for name in ("order", "user", "left"):
+        with pytest.raises(StoreUnusable, match=f"{name}_tasks"):
+            open_store(f"{postgres_server}?hypern_schema={name}")
+    with fresh_database(postgres_server) as url:
+        open_store(f"{url}?hypern_schema=values").close()
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
         ("hypern_schema=Big-Name", "hypern_schema"),
+        ("hypern_schema=pg_tasks", "pg_"),
         ("hypern_timeout=0", "hypern_timeout"),
         ("hypern_colour=red", "hypern_colour"),
         ("no_such_parameter=1", "no_such_parameter"),

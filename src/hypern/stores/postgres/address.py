@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
-from hypern.config import without_password
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from hypern.config import credentials_end, without_password
 from hypern.errors import ConfigurationError
 
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}\Z")
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,39}\Z")
+# A '%' that libpq would complain about, with the password in what it says.
+_STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,27 @@ def parse(url: str) -> Address:
     Raises ConfigurationError, saying what is wrong with the URL.
     """
     shown = without_password(url)
-    parts = urlsplit(url)
+    rest = url.partition("://")[2]
+    end = credentials_end(rest)
+    if _STRAY.search(rest) or any(character in rest[:end] for character in "/@"):
+        raise ConfigurationError(
+            f"task_store={shown!r}: what is no letter or digit in the user, the password and the database "
+            "has to be written as %2F for '/', %40 for '@', %25 for '%', and so on."
+        )
+    place, _, query = rest[end:].partition("?")
     given, own = [], {}
-    for key, value in parse_qsl(parts.query, keep_blank_values=True):
-        if key.startswith("hypern_"):
-            own[key.removeprefix("hypern_")] = value
+    # The others stay as they are written: to libpq a '+' is no space.
+    for option in query.split("&") if query else ():
+        key, _, value = option.partition("=")
+        if unquote(key).startswith("hypern_"):
+            own[unquote(key).removeprefix("hypern_")] = unquote(value)
         else:
-            given.append((key, value))
+            given.append(option)
     schema = own.pop("schema", "hypern")
     if not _SCHEMA.match(schema):
         raise ConfigurationError(
             f"task_store={shown!r}: hypern_schema must be lower-case letters, digits and '_', at most 40, "
-            f"not {schema!r:.60}."
+            f"and not begin with 'pg_', not {schema!r:.60}."
         )
     patience = _seconds(own.pop("timeout", "5"), shown)
     if own:
@@ -48,8 +62,14 @@ def parse(url: str) -> Address:
             f"task_store={shown!r} has the unknown option hypern_{next(iter(own))}; there are hypern_schema "
             "and hypern_timeout."
         )
-    query = urlencode(given)
-    return Address(urlunsplit(("postgresql", parts.netloc, parts.path, query, "")), shown, schema, patience)
+    options = f"?{'&'.join(given)}" if given else ""
+    wanted = f"postgresql://{rest[:end]}{place}{options}"
+    try:
+        conninfo_to_dict(wanted)
+    except psycopg.Error as error:
+        said = " ".join(str(error).replace(wanted, shown).split())
+        raise ConfigurationError(f"task_store={shown!r}: {said}.") from None
+    return Address(wanted, shown, schema, patience)
 
 
 def _seconds(text: str, shown: str) -> float:

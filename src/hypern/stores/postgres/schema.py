@@ -117,6 +117,7 @@ CREATE TABLE {s}.deltas (queue text COLLATE "C" NOT NULL, state smallint NOT NUL
 
 _HAS_SCHEMA = "SELECT to_regnamespace(%s) IS NOT NULL"
 _HAS_TABLES = "SELECT to_regclass(%s) IS NOT NULL"
+_IS_RESERVED = "SELECT true FROM pg_get_keywords() WHERE word = %s AND catcode IN ('R', 'T')"
 _LOCK = "SELECT pg_advisory_xact_lock(%s, 0)"
 _VERSION = "SELECT value FROM {s}.meta WHERE key = 'version'"
 _SET_VERSION = (
@@ -169,6 +170,11 @@ def _prepare(link: Link, address: Address) -> None:
             link.rows(_LOCK, (lock_class(schema),))
             found = link.row(_HAS_TABLES, (meta,))
             if found is not None and not found[0]:
+                if link.row(_IS_RESERVED, (schema,)) is not None:
+                    raise StoreUnusable(
+                        f"task_store: {address.shown}: hypern_schema may not be {schema!r}, a word of SQL. "
+                        f"Name another, such as {schema}_tasks."
+                    )
                 if link.row(_HAS_SCHEMA, (schema,)) == (False,):
                     link.rows(f"CREATE SCHEMA {schema}")
                 for statement in TABLES.replace("{s}", schema).split(";"):
