@@ -134,12 +134,58 @@ def test_an_id_that_is_known(begin: Open) -> None:
     assert get_task("mine").is_pending()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    "way", ["raw", "client", "without an encoding", "pipeline", "a cursor of the server"]
+)
+def test_connections_with_ways_of_their_own(way: str, postgres_url: str, engine: Engine) -> None:
+    """Whatever they are set to for the statements of the application, ours are answered as ever."""
+    factory = {"raw": psycopg.RawCursor, "client": psycopg.ClientCursor}.get(way, psycopg.Cursor)
+    connect = psycopg.connect(postgres_url, cursor_factory=factory)  # type: ignore[arg-type]
+    with connect as plain, contextlib.ExitStack() as stack:
+        connection: Any = plain
+        if way == "without an encoding":
+            plain.execute("SET client_encoding = SQL_ASCII")
+        elif way == "pipeline":
+            stack.enter_context(plain.pipeline())
+        elif way == "a cursor of the server":
+            database = sa.create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:"))
+            stack.callback(database.dispose)
+            connection = stack.enter_context(database.connect()).execution_options(stream_results=True)
+        task_id = one_of_a_kind.with_options(connection=connection, delay_seconds=60)()
+        assert one_of_a_kind.with_options(connection=connection)() == task_id
+        added = add.with_options(connection=connection)(1, 2)
+        assert get_task(added) is None
+        connection.commit()
+        assert get_task(task_id) is not None
+        assert get_task(added) is not None
+
+
+class Named:
+    """As psycopg2's connections with its RealDictCursor."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self.commit = connection.commit
+
+    def cursor(self) -> psycopg.Cursor[dict[str, Any]]:
+        return self._connection.cursor(row_factory=psycopg.rows.dict_row)
+
+
+def test_rows_with_names(postgres_url: str, engine: Engine) -> None:
+    """A connection that gives rows by name adds a task like others."""
+    with psycopg.connect(postgres_url) as connection:
+        task_id = later.with_options(connection=Named(connection))()
+    assert get_task(task_id) is not None
+
+
 def test_awaited_connections(postgres_url: str, engine: Engine) -> None:
     """psycopg's and SQLAlchemy's asynchronous kinds, committed and rolled back."""
 
     async def main() -> tuple[list[str], list[str]]:
         kept, dropped = [], []
-        async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            postgres_url, cursor_factory=psycopg.AsyncRawCursor
+        ) as connection:
             kept.append(await add.with_options(connection=connection).submit_async(1, 2))
             await connection.commit()
             dropped.append(await add.with_options(connection=connection).submit_async(1, 2))
@@ -191,6 +237,9 @@ def test_connections_to_elsewhere(postgres_server: str, engine: Engine, tmp_path
     lite.dispose()
     with pytest.raises(InvalidOption, match="not dict"):
         add.with_options(connection={})(1, 2)
+    only_cursors = type("OfAsyncpg", (), {"cursor": print})()
+    with pytest.raises(InvalidOption, match="not OfAsyncpg"):
+        add.with_options(connection=only_cursors)(1, 2)
     with pytest.raises(InvalidOption, match="one call"):
         background(connection={})  # type: ignore[call-overload]
 

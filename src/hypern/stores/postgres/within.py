@@ -30,8 +30,9 @@ WITH added AS (
     WHERE (SELECT value FROM {{s}}.meta WHERE key = 'id') = CAST(:store AS text)
     ON CONFLICT DO NOTHING RETURNING 1
 ), told AS (SELECT pg_notify('hypern_{{s}}', '') FROM {{s}}.workers WHERE asleep LIMIT 1)
-SELECT (SELECT count(*) FROM added), (SELECT value FROM {{s}}.meta WHERE key = 'id'),
-    (SELECT count(*) FROM told)
+SELECT (SELECT count(*) FROM added) AS added,
+    (SELECT value FROM {{s}}.meta WHERE key = 'id') = CAST(:store AS text) AS is_ours,
+    (SELECT count(*) FROM told) AS told
 """
 _LOCK_KEY = "SELECT pg_advisory_xact_lock(CAST(:locks AS int), hashtext(CAST(:key AS text)))"
 _IS_KNOWN = "SELECT 1 FROM {s}.tasks WHERE id = CAST(:id AS text)"
@@ -45,13 +46,15 @@ ON CONFLICT (unique_key) DO UPDATE SET task = excluded.task, until = excluded.un
     WHERE k.until <= CAST(:now AS float8)
 RETURNING 1
 """
-_TAKE_BACK = "DELETE FROM {s}.tasks WHERE id = CAST(:id AS text)"
+_TAKE_BACK = "DELETE FROM {s}.tasks WHERE id = CAST(:id AS text) RETURNING 1"
 _PENDING_UP_TO = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM {s}.tasks WHERE state = 0 LIMIT CAST(:most AS bigint)) a)
     + (SELECT count(*) FROM (SELECT 1 FROM {s}.tasks WHERE state = 1 LIMIT CAST(:most AS bigint)) b)
 """
 
 _MARK = re.compile(r":(\w+)")
+# A server-side cursor, which SQLAlchemy's connections can be set to, cannot write.
+_AT_ONCE = {"stream_results": False}
 _NO_TABLES = ("42P01", "3F000")
 _WANTED = (
     "connection= takes a connection of psycopg, or a connection or session of SQLAlchemy, to the database "
@@ -77,13 +80,13 @@ def steps(database: Database, record: TaskRecord, parameters: Parameters, capaci
                 return record.id
             held = (yield _HOLDER, {"key": key}) or (yield _KEY_HOLDER, {"key": key, "now": submitted_at})
             if held:
-                return str(held[0][0])
+                return _text(held[0][0])
         if capacity is not None:
             [(pending,)] = yield _PENDING_UP_TO, {"most": capacity}
             if pending >= capacity:
                 raise QueueFull(capacity)
-        [(added, store, _)] = yield _ADD, values
-        if store != database.identity:
+        [(added, is_ours, _)] = yield _ADD, values
+        if not is_ours:
             raise InvalidOption(f"{_WANTED}; this one is to another. Nothing was added.")
         if not added and key is None:
             return record.id
@@ -99,7 +102,7 @@ def steps(database: Database, record: TaskRecord, parameters: Parameters, capaci
         held = yield _KEY_HOLDER, {"key": key, "now": submitted_at}
         if held:
             yield _TAKE_BACK, {"id": record.id}
-            return str(held[0][0])
+            return _text(held[0][0])
         if period is None:
             return None
 
@@ -151,16 +154,20 @@ def _execution(connection: object) -> Callable[[str, Values], Rows]:
     sessions = () if orm is None else (orm.Session, orm.scoped_session)
     if sqlalchemy is not None and isinstance(connection, sessions):
         return _sqlalchemy(connection, connection.get_bind().dialect.name, sqlalchemy.text)
-    if callable(getattr(connection, "cursor", None)):
+    if all(callable(getattr(connection, name, None)) for name in ("cursor", "commit")):
         return _dbapi(connection)
     raise InvalidOption(f"{_WANTED}, not {type(connection).__name__}.")
 
 
 def _psycopg(connection: psycopg.Connection[Any]) -> Callable[[str, Values], Rows]:
+    # Its own may want values without names.
+    is_client = issubclass(connection.cursor_factory, psycopg.ClientCursor)
+    cursors = psycopg.ClientCursor if is_client else psycopg.Cursor
+
     def execute(statement: str, values: Values) -> Rows:
-        with connection.cursor(row_factory=tuple_row) as cursor:
+        with cursors(connection, row_factory=tuple_row) as cursor:
             cursor.execute(_named(statement), values)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall()
 
     return execute
 
@@ -169,8 +176,8 @@ def _sqlalchemy(connection: Any, dialect: str, text: Callable[[str], Any]) -> Ca
     _check_dialect(dialect)
 
     def execute(statement: str, values: Values) -> Rows:
-        result = connection.execute(text(statement), values)
-        return [tuple(row) for row in result] if result.returns_rows else []
+        result = connection.execute(text(statement), values, execution_options=_AT_ONCE)
+        return [tuple(row) for row in result]
 
     return execute
 
@@ -181,7 +188,7 @@ def _dbapi(connection: Any) -> Callable[[str, Values], Rows]:
     def execute(statement: str, values: Values) -> Rows:
         with connection.cursor() as cursor:
             cursor.execute(_named(statement), values)
-            rows = cursor.fetchall() if cursor.description else []
+            rows = cursor.fetchall()
         return [tuple(row.values()) if isinstance(row, Mapping) else tuple(row) for row in rows]
 
     return execute
@@ -203,10 +210,13 @@ def _awaited(connection: object) -> Callable[[str, Values], Awaitable[Rows]] | N
 
 
 def _psycopg_async(connection: psycopg.AsyncConnection[Any]) -> Callable[[str, Values], Awaitable[Rows]]:
+    is_client = issubclass(connection.cursor_factory, psycopg.AsyncClientCursor)
+    cursors = psycopg.AsyncClientCursor if is_client else psycopg.AsyncCursor
+
     async def execute(statement: str, values: Values) -> Rows:
-        async with connection.cursor(row_factory=tuple_row) as cursor:
+        async with cursors(connection, row_factory=tuple_row) as cursor:
             await cursor.execute(_named(statement), values)
-            return await cursor.fetchall() if cursor.description else []
+            return await cursor.fetchall()
 
     return execute
 
@@ -217,8 +227,8 @@ def _sqlalchemy_async(
     _check_dialect(dialect)
 
     async def execute(statement: str, values: Values) -> Rows:
-        result = await connection.execute(text(statement), values)
-        return [tuple(row) for row in result] if result.returns_rows else []
+        result = await connection.execute(text(statement), values, execution_options=_AT_ONCE)
+        return [tuple(row) for row in result]
 
     return execute
 
@@ -226,6 +236,11 @@ def _sqlalchemy_async(
 def _check_dialect(dialect: str) -> None:
     if dialect != "postgresql":
         raise InvalidOption(f"{_WANTED}; this one speaks to {dialect}.")
+
+
+def _text(value: Any) -> str:
+    """psycopg gives bytes where the connection has no encoding (SQL_ASCII)."""
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _named(statement: str) -> str:
