@@ -70,10 +70,11 @@ def _why_unusable(url: str) -> str | None:
 
 
 @contextlib.contextmanager
-def fresh_database(url: str) -> Iterator[str]:
-    """The URL of a new, empty database of this server, which is dropped at the end of the block."""
+def fresh_database(url: str, options: str = "") -> Iterator[str]:
+    """The URL of a new, empty database of this server, which is dropped at the end of the block.
+    `options`: of CREATE DATABASE."""
     name = f"hypern_test_{os.getpid()}_{secrets.token_hex(4)}"
-    _execute(url, f"CREATE DATABASE {name}")
+    _execute(url, f"CREATE DATABASE {name} {options}")
     try:
         yield with_database(url, name)
     finally:

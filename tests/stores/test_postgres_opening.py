@@ -16,9 +16,10 @@ from tests.stores.postgres_help import ask, drop, fresh_url, open_store
 from hypern.clock import SystemClock
 from hypern.config import Settings, without_password
 from hypern.errors import ConfigurationError, StoreUnusable
-from hypern.records import TaskSpec
-from hypern.stores.conformance.suite import kept, make_record
+from hypern.records import Cancelled, Failed, TaskSpec
+from hypern.stores.conformance.suite import NOW, claim_one, finish, kept, make_record
 from hypern.stores.opening import open_store as open_by_url
+from hypern.stores.overview import Filter, LogLine
 from hypern.stores.postgres.address import parse
 
 
@@ -187,3 +188,28 @@ def test_names_with_any_character(url: str) -> None:
         store.add(record)
     assert [kept(store, f"n{number}").name for number in range(2)] == [strange] * 2
     store.close()
+
+
+ELSEWHERE = '\u20ac \u65e5\u672c \U0001f600 \\ " \xfc'
+
+
+def test_a_database_with_another_encoding(postgres_server: str) -> None:
+    """What it has no character for does not keep a task from being added or its end from being written."""
+    with fresh_database(postgres_server, "ENCODING LATIN1 TEMPLATE template0 LOCALE 'C'") as url:
+        store = open_store(url, capacity=10)
+        store.serve(1, None)
+        store.add(make_record("one", unique_key=ELSEWHERE))
+        store.add_many([make_record("two", args=(ELSEWHERE,)), make_record("again", unique_key=ELSEWHERE)])
+        assert store.get("again") is None
+        for end in (Failed(ELSEWHERE, ELSEWHERE), Cancelled(ELSEWHERE)):
+            record = claim_one(store)
+            store.log(record, record.fence, [LogLine(NOW, 20, "log", ELSEWHERE)])
+            finish(store, record, record.fence, end, NOW)
+        store.flush()
+        shown = ELSEWHERE.replace("\u20ac", "&#8364;").replace("\u65e5\u672c", "&#26085;&#26412;")
+        shown = shown.replace("\U0001f600", "&#128512;")
+        assert (kept(store, "one").error, kept(store, "two").reason) == (shown, shown)
+        assert [line.text for line in store.logs("two")] == [shown]
+        assert store.get(ELSEWHERE) is None
+        assert store.ids(Filter(text=ELSEWHERE)).ids == ["one"]
+        store.close()

@@ -103,6 +103,17 @@ class Steering(Suite):
         assert record is not None
         assert record.attempt == 4
 
+    @pytest.mark.parametrize("task_id", ["\0", "a\0", "\ud800", "a\udcff"])
+    def test_ids_that_no_task_can_have(self, store: Store, task_id: str) -> None:
+        """Each verb says that there is none, also where the id is no text that a database would take."""
+        add_ended(store, "a")
+        assert store.get(task_id) is None
+        assert store.cancel(task_id, NOW) is None
+        assert store.again(task_id, "b", 0.0, NOW) is None
+        assert not store.hasten(task_id, 0.0, NOW)
+        assert store.delete([task_id]) == 0
+        assert store.logs(task_id) == []
+
     def test_hasten_what_does_not_wait_for_a_time(self, store: Store) -> None:
         """Ready, running, ended and unknown tasks are left alone."""
         add_ended(store, "ended")

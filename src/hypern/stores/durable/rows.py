@@ -221,3 +221,11 @@ def _missing(func: str, unknown: TaskError) -> Callable[..., Any]:
 
     missing.__qualname__ = missing.__name__ = func
     return missing
+
+
+def clean(text: str) -> str:
+    """A text as every database can take it: without null characters and halves of characters. What it is
+    compared with has none either."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

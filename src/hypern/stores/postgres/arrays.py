@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hypern.stores.durable.rows import clean
+
 
 def numbers(values: Iterable[float | None]) -> str:
     """Of ints or floats; None becomes NULL."""
@@ -18,17 +20,10 @@ def blobs(values: Iterable[bytes | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
-def clean(text: str | None) -> str | None:
-    """A text as PostgreSQL can keep it: without null characters and halves of characters."""
-    if text is None or (text.isascii() and "\x00" not in text):
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 def texts(values: Iterable[str | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
 
 
 def _quoted(text: str) -> str:
-    text = str(clean(text))
+    text = clean(text)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

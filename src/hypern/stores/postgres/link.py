@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.string import StrBinaryDumper, StrDumper
 from psycopg.waiting import Ready, Wait
 
 from hypern.stores.postgres.address import Address
@@ -58,6 +59,9 @@ class Link(psycopg.Connection[tuple[Any, ...]]):
         except StopIteration as end:
             return cast(RV, end.value)
         except psycopg.Error:
+            # Left as it is, it would end when it is collected, and Python print what that raises.
+            with contextlib.suppress(psycopg.Error, RuntimeError):
+                gen.close()
             if time.monotonic() >= deadline:
                 self.close()
             raise
@@ -148,7 +152,27 @@ def connect(address: Address, name: str) -> Link:
     }
     link = Link.connect(**wanted, autocommit=True, prepare_threshold=None)
     link.patience = address.patience
+    encoding = link.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", "SQL_ASCII", None):
+        _write_around(link, str(encoding))
     return link
+
+
+def _write_around(link: Link, encoding: str) -> None:
+    """What a database with another encoding has no character for is kept as in XML, `&#8364;`: how a task
+    ended has to be written, whatever it said."""
+    link.rows("SELECT set_config('client_encoding', %b, false)", (encoding,))
+    codec = link.info.encoding
+    link.rows("SELECT set_config('client_encoding', 'UTF8', false)")
+    for base in (StrDumper, StrBinaryDumper):
+
+        class Around(base):  # type: ignore[misc, valid-type]
+            def dump(self, text: str) -> Any:
+                return super().dump(text.encode(codec, "xmlcharrefreplace").decode(codec))
+
+        link.adapters.register_dumper(str, Around)
+    # A cursor has the dumpers that there were when it was made.
+    link._cursor = None
 
 
 def _fetched(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from hypern.records import TaskRecord
 from hypern.stores.durable.claims import Claim
-from hypern.stores.durable.rows import as_it_was, read_progress
+from hypern.stores.durable.rows import as_it_was, clean, read_progress
 from hypern.stores.durable.states import FIELDS, STATUS, WITH_INDEX
 from hypern.stores.overview import LINES_KEPT, LOOKED_AT, Filter, Ids, LogLine, Mark, QueueTotals, read_cursor
 from hypern.stores.postgres.adding import add_carefully
-from hypern.stores.postgres.arrays import clean, numbers, texts
+from hypern.stores.postgres.arrays import numbers, texts
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
 from hypern.stores.postgres.shown import backwards
@@ -32,7 +32,7 @@ def ids(link: Link, database: Database, which: Filter, after: str | None, limit:
             return Ids([], None)
         if all(state in WITH_INDEX for state in states):
             quick = tuple(states)
-    if any(clean(part) != part for part in (which.queue, which.name, which.text)):
+    if any(part and clean(part) != part for part in (which.queue, which.name, which.text)):
         return Ids([], None)  # nothing that is kept has such characters
     looked_at = limit if which == Filter() else LOOKED_AT
     text = which.text.lower() if which.text else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hypern.stores.durable.rows import read_tally
+from hypern.stores.durable.rows import clean, read_tally
 from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, Mark, QueueTotals, Vitals
 from hypern.stores.postgres import beats, overview
@@ -43,4 +43,4 @@ class Seeing(DurableStore):
         return self._database.read(look)
 
     def logs(self, task_id: str) -> list[LogLine]:
-        return self._database.read(lambda link: overview.logs(link, self._database, task_id))
+        return self._database.read(lambda link: overview.logs(link, self._database, clean(task_id)))

@@ -15,7 +15,7 @@ from hypern.stores.base import EXPIRED, Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, read_progress
+from hypern.stores.durable.rows import LANES, clean, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pacing, pruning, within
@@ -135,7 +135,7 @@ class PostgresStore(Seeing):
 
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         now = self._times.of_wall(wall)
-        parameters = (task_id, reason, now, now, self._keeping.seconds, now)
+        parameters = (clean(task_id), reason, now, now, self._keeping.seconds, now)
         rows = self._submits.run(lambda link: link.rows(self._sql.CANCEL, parameters))
         if not rows:
             return None
@@ -178,7 +178,7 @@ class PostgresStore(Seeing):
     # -- look up -----------------------------------------------------------------------------------
 
     def get(self, task_id: str) -> TaskRecord | None:
-        record = self._database.read(lambda link: looking.get(link, self._database, task_id))
+        record = self._database.read(lambda link: looking.get(link, self._database, clean(task_id)))
         said = self._hands.latest_progress(task_id)
         if record is not None and said is not None and record.status is TaskStatus.RUNNING:
             record.progress = read_progress(said)
@@ -225,7 +225,9 @@ class PostgresStore(Seeing):
 
     def again(self, task_id: str, new_id: str, steady: float, wall: float) -> str | None:
         work = adding.Whole(
-            lambda link: overview.again(link, self._database, task_id, new_id, steady, wall, self._capacity)
+            lambda link: overview.again(
+                link, self._database, clean(task_id), new_id, steady, wall, self._capacity
+            )
         )
         added: TaskRecord | str | None = self._sure(new_id, work)
         if isinstance(added, TaskRecord):
@@ -234,7 +236,7 @@ class PostgresStore(Seeing):
         return added
 
     def hasten(self, task_id: str, steady: float, wall: float) -> bool:
-        parameters = (self._times.waiting_since(wall), self._times.of_wall(wall), task_id)
+        parameters = (self._times.waiting_since(wall), self._times.of_wall(wall), clean(task_id))
 
         def work(link: Link) -> bool:
             is_delayed = bool(link.rows(self._sql.HASTEN, parameters))
@@ -247,7 +249,8 @@ class PostgresStore(Seeing):
         return is_delayed
 
     def delete(self, task_ids: Collection[str]) -> int:
-        rows = self._submits.run(lambda link: link.rows(self._sql.DELETE, (list(task_ids),)))
+        ids = [clean(task_id) for task_id in task_ids]
+        rows = self._submits.run(lambda link: link.rows(self._sql.DELETE, (ids,)))
         return int(rows[0][0])
 
     # -- other processes ---------------------------------------------------------------------------

@@ -25,9 +25,11 @@ _ADVICE = {
     "28": "look at the user, the password and pg_hba.conf",
     "3D": "there is no such database; create it, or name another",
     "3F": "there is no such schema; let `hypern store migrate` make it",
-    "42501": "this user may not do that; GRANT it the schema, or name another with hypern_schema",
+    "42501": "this user may not do that; GRANT it the schema, or name another with hypern_schema. Tables "
+    "that are missing are made by `hypern store migrate`, with a user who may",
     "42P01": "a table is missing; it was dropped, or the schema is not Hypern's",
-    "25006": "the server is a standby and read-only; name the primary (target_session_attrs=read-write)",
+    "25006": "the server is a standby, so name the primary (target_session_attrs=read-write), or somebody "
+    "has set default_transaction_read_only=on",
     "53100": "its disk is full; make room, and it goes on by itself",
     "53200": "it has not enough memory",
     "53300": "it has no connection left; raise max_connections, or run fewer processes",

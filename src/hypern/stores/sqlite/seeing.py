@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypern.stores.durable.rows import read_tally
+from hypern.stores.durable.rows import clean, read_tally
 from hypern.stores.durable.store import DurableStore
 from hypern.stores.overview import Filter, Ids, LogLine, QueueTotals, Vitals
 from hypern.stores.pulse import Beat, Sums
@@ -35,4 +35,4 @@ class Seeing(DurableStore):
 
     def logs(self, task_id: str) -> list[LogLine]:
         with self._readers.reading() as connection:
-            return overview.logs(connection, task_id)
+            return overview.logs(connection, clean(task_id))

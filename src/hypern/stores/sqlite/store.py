@@ -13,7 +13,7 @@ from hypern.stores.base import Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, read_progress, to_row
+from hypern.stores.durable.rows import LANES, clean, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import Mark
@@ -152,7 +152,7 @@ class SQLiteStore(Seeing):
 
     def cancel(self, task_id: str, wall: float, reason: str | None = None) -> Cancellation | None:
         def work(transaction: Transaction) -> Cancellation | None:
-            found = transaction.execute(sql.STATE_OF, (task_id,)).fetchone()
+            found = transaction.execute(sql.STATE_OF, (clean(task_id),)).fetchone()
             if found is None or found[1] > RUNNING:
                 return None
             seq, state, queue, rules, name = found
@@ -215,7 +215,7 @@ class SQLiteStore(Seeing):
 
     def get(self, task_id: str) -> TaskRecord | None:
         with self._readers.reading() as connection:
-            record = looking.get(connection, task_id)
+            record = looking.get(connection, clean(task_id))
         said = self._hands.latest_progress(task_id)
         if record is not None and said is not None and record.status is TaskStatus.RUNNING:
             record.progress = read_progress(said)
@@ -268,7 +268,7 @@ class SQLiteStore(Seeing):
         added: TaskRecord | str | None = self._sure(
             new_id,
             lambda transaction: steering.again(
-                transaction, task_id, new_id, steady, wall, offset, self._capacity
+                transaction, clean(task_id), new_id, steady, wall, offset, self._capacity
             ),
         )
         if isinstance(added, TaskRecord):
@@ -279,14 +279,15 @@ class SQLiteStore(Seeing):
     def hasten(self, task_id: str, steady: float, wall: float) -> bool:
         offset = self._offset()
         is_delayed: bool = self._writer.run(
-            lambda transaction: steering.hasten(transaction, task_id, wall, offset)
+            lambda transaction: steering.hasten(transaction, clean(task_id), wall, offset)
         )
         if is_delayed:
             self._hands.look_again()
         return is_delayed
 
     def delete(self, task_ids: Collection[str]) -> int:
-        deleted: int = self._writer.run(lambda transaction: steering.delete(transaction, task_ids))
+        ids = [clean(task_id) for task_id in task_ids]
+        deleted: int = self._writer.run(lambda transaction: steering.delete(transaction, ids))
         return deleted
 
     # -- other processes ---------------------------------------------------------------------------
