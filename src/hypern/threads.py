@@ -120,8 +120,13 @@ class Crew(Generic[T]):
         """Let every thread end after the piece it is at; none begins another."""
         with self._lock:
             self._stopping = True
-            while self._beds:
-                self._beds.pop().lock.release()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        # Not within the `with` of `stop`: on Python 3.12 and 3.13 a signal handler that raises at the end of
+        # a `while` would leave the lock taken (python/cpython#130279).
+        while self._beds:
+            self._beds.pop().lock.release()
 
     def leave(self) -> None:
         """As `stop`, in a forked child, where a lock that another thread held is held for ever."""

@@ -263,14 +263,14 @@ class MemoryStore(MemoryState, Store):
         return self._lines.states(self._records.values())
 
     def set_queue(self, name: str, *, paused: bool | None = None, limit: int | None = None) -> None:
-        self._lock.acquire()
-        try:
-            running = [record for record in self._records.values() if record.status is RUNNING]
-            self._lines.change(name, paused, limit, running)
-        finally:
-            self._lock.release()
+        self._change_queue(name, paused, limit)
         if self._listener is not None:
             self._listener.on_ready(LANES)
+
+    @locked
+    def _change_queue(self, name: str, paused: bool | None, limit: int | None) -> None:
+        running = [record for record in self._records.values() if record.status is RUNNING]
+        self._lines.change(name, paused, limit, running)
 
     @locked
     def ahead(self, record: TaskRecord) -> int:

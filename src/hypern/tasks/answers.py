@@ -37,18 +37,23 @@ class Answers:
         # From here on, whoever tells something rings again.
         self._is_rung = False
         try:
-            while self._told:
-                kept, standing, error = self._told.popleft()
-                if kept.done():
-                    continue
-                if error is None:
-                    kept.set_result(standing)
-                else:
-                    kept.set_exception(error)
+            self._settle_all()
         finally:
             # A signal handler may have raised in between.
             if self._told:
                 self._ring()
+
+    def _settle_all(self) -> None:
+        # Not within the `try` of `_settle`: Python 3.12 and 3.13 would pass its `finally` by, should a signal
+        # handler raise at the end of a `while` (python/cpython#130279).
+        while self._told:
+            kept, standing, error = self._told.popleft()
+            if kept.done():
+                continue
+            if error is None:
+                kept.set_result(standing)
+            else:
+                kept.set_exception(error)
 
 
 class _Local(threading.local):

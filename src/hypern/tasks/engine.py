@@ -258,14 +258,19 @@ class Engine(Accepting):
         with self._settled:
             self._watchers += 1
             try:
-                while not condition():
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        return False
-                    self._settled.wait(min(left, patience))
-                return True
+                return self._see_come_true(condition, deadline, patience)
             finally:
                 self._watchers -= 1
+
+    def _see_come_true(self, condition: Callable[[], bool], deadline: float, patience: float) -> bool:
+        # Not within the `with` of `wait_until`: on Python 3.12 and 3.13 a signal handler that raises at the
+        # end of a `while` would leave the lock taken (python/cpython#130279).
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._settled.wait(min(left, patience))
+        return True
 
     @property
     def is_started(self) -> bool:

@@ -72,21 +72,28 @@ class Hands:
         while True:
             self._moving.append(None)
             try:
-                while reserve.rows:
-                    try:
-                        row = reserve.rows.popleft()
-                    except IndexError:  # another thread was quicker
-                        break
-                    reserve.taken_at = time.monotonic()
-                    record = self._start(row, reserve, wall)
-                    if record is not None:
-                        return record
+                record = self._start_next(reserve, wall)
+                if record is not None:
+                    return record
             finally:
                 self._moving.pop()
             if not self._fill(reserve, wall):
                 if lane is THREAD and self._ledger.has_waiting():
                     self._ledger.flush_here()
                 return None
+
+    def _start_next(self, reserve: Reserve, wall: float) -> TaskRecord | None:
+        # Not within the `try` of `claim`, see `interrupted`.
+        while reserve.rows:
+            try:
+                row = reserve.rows.popleft()
+            except IndexError:  # another thread was quicker
+                return None
+            reserve.taken_at = time.monotonic()
+            record = self._start(row, reserve, wall)
+            if record is not None:
+                return record
+        return None
 
     def _fill(self, reserve: Reserve, wall: float) -> bool:
         """Claim some more. False: there are none, or they come later."""

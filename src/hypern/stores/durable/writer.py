@@ -8,12 +8,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from hypern.errors import QueueUnavailable
 from hypern.stores.durable.company import Company
-from hypern.stores.durable.interrupted import is_beneath
+from hypern.stores.durable.interrupted import insist, is_beneath
 from hypern.stores.durable.pieces import Amid, Piece, Then, Transactions
 
 logger = logging.getLogger("hypern.tasks")
@@ -22,7 +21,6 @@ _AT_ONCE = 1000
 _PAUSE_AFTER_TROUBLE = 0.5
 
 _MAIN = threading.main_thread().ident
-_INSIST = 20
 
 
 class Writer:
@@ -34,7 +32,7 @@ class Writer:
     the last to come leads: its thread is awake. A thread of its own leads for those who do not wait.
 
     In the main thread a signal handler may raise (Ctrl-C) between any two steps. What must happen in any case
-    is therefore written so that it can be done again, and is (`_insist`). A handler that wants to write while
+    is therefore written so that it can be done again, and is (`insist`). A handler that wants to write while
     its thread leads or waits beneath it is refused (`Amid`); it may leave its piece to be written later.
     """
 
@@ -91,7 +89,7 @@ class Writer:
                 self._lead(piece, piece, done)
         except BaseException:
             # A signal handler has raised. The work may still be done; nobody waits for it.
-            self._insist(lambda: self._leave(piece), lambda: self._tell(done))
+            insist(lambda: self._leave(piece), lambda: self._tell(done))
             raise
 
     def post(
@@ -272,18 +270,22 @@ class Writer:
         begun = time.monotonic()
         try:
             self._take(pieces, own)
-            while pieces:
-                self._transactions.write(pieces, done)
-                if self._transactions.kept:
-                    self._try_later()
+            self._write(pieces, done)
             self._count(done, time.monotonic() - begun)
         except BaseException:
-            self._insist(lambda: self._clean_up(pieces, done, own))
+            insist(lambda: self._clean_up(pieces, done, own))
             raise
         finally:
             # While it calls those who do not wait, its thread leads nobody: they may take their time.
             goes_on = leader is self and all(piece.then is None for piece in done)
-            self._insist(lambda: self._hand_on(leader, goes_on), lambda: self._tell(done))
+            insist(lambda: self._hand_on(leader, goes_on), lambda: self._tell(done))
+
+    def _write(self, pieces: list[Piece], done: list[Piece]) -> None:
+        # Not within the `try` of `_lead`, see `interrupted`.
+        while pieces:
+            self._transactions.write(pieces, done)
+            if self._transactions.kept:
+                self._try_later()
 
     def _count(self, done: list[Piece], seconds: float) -> None:
         """A transaction has taken so long: how many will probably come again?"""
@@ -378,22 +380,7 @@ class Writer:
     def _put_back(self, pieces: list[Piece]) -> None:
         with self._mutex:
             standing = set(self._line)
-            self._line.extendleft([piece for piece in reversed(pieces) if piece not in standing])
-
-    def _insist(self, *steps: Callable[[], None]) -> None:
-        """Do each of these, though a signal handler may raise meanwhile; what it raised is raised then."""
-        raised: BaseException | None = None
-        left = list(reversed(steps))
-        for _ in range(_INSIST):
-            try:
-                while left:
-                    left[-1]()
-                    left.pop()
-                break
-            except BaseException as error:
-                raised = error
-        if raised is not None:
-            raise raised
+            self._line.extendleft(itertools.filterfalse(standing.__contains__, reversed(pieces)))
 
 
 _RINGING = {Writer._ring.__code__}
