@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hypern.clock import ManualClock
+from hypern.errors import QueueUnavailable
 from hypern.loops import Loop
 
 WAIT = 20.0
@@ -126,6 +127,33 @@ def test_an_error_is_logged_and_the_loop_goes_on(
             clock.advance(1.0)
     assert "test-loop failed" in caplog.text
     assert "broken once" in caplog.text
+
+
+def test_a_store_that_is_away_is_told_once(
+    loop: Loop, duty: Duty, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However long it is away there is one line, and one more the next time."""
+    away = [True, True, True, False, True, True]
+
+    def turn() -> float:
+        duty.turns.release()
+        if away and away.pop(0):
+            raise QueueUnavailable("no answer")
+        return clock.steady() + 1.0
+
+    duty.then = turn
+    with caplog.at_level(logging.ERROR, "hypern.tasks"):
+        loop.start()
+        while away:
+            clock.advance(1.0)
+            duty.turns.acquire(timeout=0.01)
+        # The turn after the last one of them.
+        while not duty.turns.acquire(timeout=0.01):
+            clock.advance(1.0)
+        loop.stop(time.monotonic() + WAIT)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["test-loop goes on when that is possible: no answer"] * 2
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_no_turn_after_the_stop(loop: Loop, duty: Duty, clock: ManualClock) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from hypern.clock import Alarm, Clock
+from hypern.errors import QueueUnavailable
 
 logger = logging.getLogger("hypern.tasks")
 
@@ -44,10 +45,18 @@ class Loop:
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
+        was_away = False
         while not self._stopping:
             self._next = math.inf
             try:
                 moment = self._duty()
+                was_away = False
+            except QueueUnavailable as error:
+                # Said once, not each second until it is over.
+                if not was_away:
+                    logger.error("%s goes on when that is possible: %s", self._thread.name, error)
+                was_away = True
+                moment = self._clock.steady() + _PAUSE_AFTER_ERROR
             except Exception:
                 logger.exception("%s failed and goes on in %g s", self._thread.name, _PAUSE_AFTER_ERROR)
                 moment = self._clock.steady() + _PAUSE_AFTER_ERROR

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.postgres.conftest import RESUMES_WITHIN, Effects, MakePuppet, Tables, all_have_run, until
 from tests.postgres.relay import Relay
+
+from hypern.stores.postgres.address import parse
+from hypern.stores.postgres.link import connect
 
 
 def test_a_killed_workers_task_runs_again_elsewhere(
@@ -30,6 +36,22 @@ def test_a_killed_workers_task_runs_again_elsewhere(
     effects.let_go()
     until(lambda: left.status("long") == "completed", "it ends")
     assert tables.ask("SELECT attempt, lost FROM hypern.tasks") == [(2, 1)]
+
+
+def test_nothing_is_left_of_a_pipeline_whose_session_is_ended(postgres_url: str, tables: Tables) -> None:
+    """It raises what happened, and Python has nothing to say when it is collected."""
+    unraisable: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, unraisable.append
+    try:
+        with connect(parse(postgres_url), "pipeline") as link:
+            link.row("SELECT 1")
+            tables.end_sessions("pipeline")
+            with pytest.raises(psycopg.OperationalError):
+                link.all_rows(("SELECT 1", ()), ("SELECT 2", ()))
+            gc.collect()
+    finally:
+        sys.unraisablehook = before
+    assert unraisable == []
 
 
 @pytest.mark.parametrize("kind", ["%", "worker"])
