@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,9 +23,14 @@ Parameters = tuple[Any, ...]
 
 # More than so many rows are copied; fewer are quicker in one statement of a known length.
 _IN_ONE_STATEMENT = 16
-# Psycopg keeps a hundred prepared statements of a connection.
+# A statement for each task, of so many tasks, and what stands in it; the types of what does not.
 _PLAIN_KEPT = 60
-_CONSTANTS = re.compile(r"%(lane|queue|name|func|rules|priority)")
+_CONSTANTS = ("lane", "queue", "name", "func", "rules", "priority")
+_CONSTANT = re.compile(f"%({'|'.join(_CONSTANTS)})")
+_PLAIN_TYPES = tuple(
+    psycopg.adapters.types[name].oid for name in ("text", "float8", "bytea", "float8", "float8")
+)
+_float8 = struct.Struct("!d").pack
 # So many rows take the server a moment, and not so long that it would be thought to be away.
 _IN_ONE_COPY = 10_000
 TYPES = (
@@ -76,11 +82,8 @@ class Adding(Batch):
             work = works[0]
             values = work.parameters
             try:
-                if values[9] is values[10] is values[11] is values[15] is None:
-                    plain = work.database.plain
-                    key = (values[2], values[3], *values[5:8], values[14])
-                    statement = plain.get(key) or _plain(sql, link, plain, key)
-                    link.rows(statement, (values[0], values[4], values[8], values[12], values[13]))
+                if link.has_session and values[9] is values[10] is values[11] is values[15] is None:
+                    _add_plain(link, work.database, values)
                 else:
                     link.rows(sql.ADD, values)
             except psycopg.errors.UniqueViolation:
@@ -93,18 +96,25 @@ class Adding(Batch):
         return [None if added.pop(work.id, False) else work.id for work in works]
 
 
-def _plain(sql: Statements, link: Link, known: dict[Parameters, str], key: Parameters) -> str:
-    """The statement that adds calls of one task, and the same each time."""
-    names = ("lane", "queue", "name", "func", "rules", "priority")
-    literals = {
-        name: Literal(value).as_string(link).replace("%", "%%")
-        for name, value in zip(names, key, strict=True)
-    }
-    statement = _CONSTANTS.sub(lambda found: literals[found[1]], sql.ADD_PLAIN)
-    if len(known) >= _PLAIN_KEPT:
-        known.clear()
-    known[key] = statement
-    return statement
+def _add_plain(link: Link, database: Database, values: Parameters) -> None:
+    """Add one that waits for nothing, has no key, and is kept as long as all are."""
+    known = database.plain
+    constants = (values[2], values[3], *values[5:8], values[14])
+    statement = known.get(constants)
+    if statement is None:
+        literals = {
+            name: Literal(value).as_string(link) for name, value in zip(_CONSTANTS, constants, strict=True)
+        }
+        statement = _CONSTANT.sub(lambda found: literals[found[1]], database.sql.ADD_PLAIN)
+        if len(known) >= _PLAIN_KEPT:
+            known.clear()
+        known[constants] = statement
+    task_id, rank, call, submitted_at, ready_at = values[0], values[4], values[8], values[12], values[13]
+    link.execute_prepared(
+        statement,
+        _PLAIN_TYPES,
+        (task_id.encode(), _float8(rank), call, _float8(submitted_at), _float8(ready_at)),
+    )
 
 
 def insert(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str, bool]:

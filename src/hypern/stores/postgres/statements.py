@@ -89,12 +89,12 @@ class Statements(Shown):
 
     ADD = f"WITH added AS (INSERT INTO {{s}}.tasks ({ADDED}) VALUES {_VALUES}) {_TELL}"
     # Most tasks wait for nothing and have no key. Each parameter takes its time, so what is the same for all
-    # calls of a task (%queue and so on) stands in a statement of its own.
+    # calls of a task (%queue and so on) stands in a statement of its own. For `Link.execute_prepared`.
     ADD_PLAIN = """
 WITH added AS (
     INSERT INTO {s}.tasks (
         id, state, lane, queue, rank, name, func, rules, call, submitted_at, ready_at, priority
-    ) VALUES (%b, 0, %lane, %queue, %b, %name, %func, %rules, %b, %b, %b, %priority) RETURNING lane
+    ) VALUES ($1, 0, %lane, %queue, $2, %name, %func, %rules, $3, $4, $5, %priority) RETURNING lane
 )
 SELECT pg_notify('hypern_{s}', (SELECT lane::text FROM added)) FROM {s}.workers WHERE asleep LIMIT 1
 """
