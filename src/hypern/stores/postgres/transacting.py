@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from hypern.errors import QueueUnavailable, TaskError
+from hypern.errors import QueueUnavailable
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.pieces import Piece, Uncertain
 from hypern.stores.postgres.database import Database
@@ -61,7 +61,8 @@ class Transactions:
 
     def write(self, pieces: list[Piece], done: list[Piece]) -> None:
         for group in self._groups(pieces):
-            for piece in self._do(group, done):
+            self._do(group, done)
+            for piece in group:
                 pieces.remove(piece)
 
     def clean_up(self) -> bool:
@@ -78,63 +79,55 @@ class Transactions:
             batches.setdefault(type(piece.work) if goes_together else number, []).append(piece)
         return [group for group in batches.values() if group]
 
-    def _do(self, group: list[Piece], done: list[Piece]) -> list[Piece]:
-        """Do it, with all patience. Which are through, or cannot be done now."""
-        deadline = time.monotonic() + self._database.address.patience
-        clashes = 0
-        while True:
-            try:
-                link = self._connected(group)
-            except QueueUnavailable as error:
-                self._fail(group, done, error)
-                return group
-            try:
-                crash_point("before-commit")
-                results = _results(link, group)
-                crash_point("after-commit")
-            except psycopg.Error as error:
-                trouble = kind(error, link.closed)
-                if trouble is Kind.LOST:
-                    self._let_go()
-                    for piece in group:
-                        _mark_as_sent(piece)
-                    if time.monotonic() < deadline:
-                        continue
-                elif trouble is Kind.CLASH and clashes < _CLASHES:
-                    clashes += 1
-                    continue
-                elif trouble is Kind.WRONG and len(group) > 1:
-                    # It is the fault of one of them; the others do not suffer for it.
-                    for piece in group:
-                        self._do([piece], done)
-                    return group
-                elif trouble is Kind.WRONG:
-                    self._end(group, done, error)
-                    return group
-                self._fail(group, done, unavailable(self._database.address, error))
-                return group
-            except QueueUnavailable as error:
-                self._fail(group, done, error)
-                return group
-            except TaskError as error:
-                self._end(group, done, error)
-                return group
-            except Exception as error:
-                if len(group) > 1:
-                    for piece in group:
-                        self._do([piece], done)
-                else:
-                    self._end(group, done, error)
-                return group
-            except BaseException:
-                self._let_go()
-                for piece in group:
-                    _mark_as_sent(piece)
-                raise
+    def _do(self, group: list[Piece], done: list[Piece]) -> None:
+        try:
+            results = self._results(group)
+        except QueueUnavailable as error:
+            self._fail(group, done, error)
+        except Exception as error:
+            if len(group) == 1:
+                group[0].result, group[0].error = None, error
+                done.extend(group)
+                return
+            # It is the fault of one of them; the others do not suffer for it.
+            for piece in group:
+                self._do([piece], done)
+        else:
             for piece, result in zip(group, results, strict=True):
                 piece.result, piece.error = result, None
             done.extend(group)
-            return group
+
+    def _results(self, group: list[Piece]) -> list[Any]:
+        """Do it, with all patience. Raises QueueUnavailable if it cannot be done now, else what the work
+        raises, or the server says of it."""
+        deadline = time.monotonic() + self._database.address.patience
+        clashes_left = _CLASHES
+        while True:
+            link = self._connected(group)
+            try:
+                crash_point("before-commit")
+                results = _done(link, group)
+                crash_point("after-commit")
+                return results
+            except psycopg.Error as error:
+                match kind(error, link.closed):
+                    case Kind.WRONG:
+                        raise
+                    case Kind.LOST:
+                        self._lose(group)
+                        is_tried_again = time.monotonic() < deadline
+                    case Kind.CLASH:
+                        is_tried_again = clashes_left > 0
+                        clashes_left -= 1
+                    case Kind.REFUSED:
+                        is_tried_again = False
+                if not is_tried_again:
+                    raise unavailable(self._database.address, error) from error
+            except Exception:
+                raise
+            except BaseException:
+                self._lose(group)
+                raise
 
     def _connected(self, group: list[Piece]) -> Link:
         if self._link is None or self._link.closed:
@@ -147,10 +140,12 @@ class Transactions:
         self._database.links.close(self._link)
         self._link = None
 
-    def _end(self, group: list[Piece], done: list[Piece], error: Exception) -> None:
+    def _lose(self, group: list[Piece]) -> None:
+        """Nobody knows how far the server has come with it."""
+        self._let_go()
         for piece in group:
-            piece.result, piece.error = None, error
-        done.extend(group)
+            if isinstance(piece.work, Batch):
+                piece.work.was_sent = True
 
     def _fail(self, group: list[Piece], done: list[Piece], trouble: QueueUnavailable) -> None:
         """What was posted to be done whenever it can be goes back into line; the others have failed."""
@@ -168,13 +163,8 @@ class Transactions:
             )
 
 
-def _results(link: Link, group: list[Piece]) -> list[Any]:
+def _done(link: Link, group: list[Piece]) -> list[Any]:
     work = group[0].work
     if isinstance(work, Batch):
         return type(work).do(link, [piece.work for piece in group])
     return [work(link)]
-
-
-def _mark_as_sent(piece: Piece) -> None:
-    if isinstance(piece.work, Batch):
-        piece.work.was_sent = True
