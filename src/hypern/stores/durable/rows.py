@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
 import msgspec
@@ -16,7 +16,7 @@ from hypern.codec.values import LIMIT, dumps, loads
 from hypern.errors import TaskError, UnknownTask
 from hypern.records import Attempt, Completed, Lane, Progress, Rules, TaskRecord, TaskSpec, TaskStatus
 from hypern.stores.base import AGEING
-from hypern.stores.durable.states import READY, SCHEDULED, STATUS
+from hypern.stores.durable.states import READY, SCHEDULED, is_state, status_of
 from hypern.stores.pulse import Tally
 
 LANES = (Lane.THREAD, Lane.LOOP)
@@ -25,6 +25,7 @@ _rules_encoder = msgspec.json.Encoder()
 _rules_decoder = msgspec.json.Decoder(Rules)
 _progress_decoder = msgspec.json.Decoder(Progress)
 _tally_decoder = msgspec.json.Decoder(Tally)
+_PRIORITIES = 2**31
 _specs: dict[tuple[str, str, int, bytes], TaskSpec] = {}
 _SPECS_KEPT = 10_000
 # What reading raises where bytes are not what was written; of a text that is none it is not msgspec's own.
@@ -35,6 +36,16 @@ _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 def lane_number(lane: Lane) -> int:
     return 0 if lane is Lane.THREAD else 1
+
+
+def lane_of(number: int) -> Lane:
+    """What a task is shown with; where the number is none of a lane, nobody runs it."""
+    return Lane.LOOP if number == 1 else Lane.THREAD
+
+
+def lanes_of(numbers: Iterable[int]) -> list[Lane]:
+    """The lanes that have these numbers."""
+    return [LANES[number] for number in numbers if 0 <= number < len(LANES)]
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -82,13 +93,14 @@ def as_it_was(
 ) -> tuple[TaskRecord, tuple[Any, ...]]:
     """A task like one that has ended, from the columns of `statements.PAYLOAD`: what can be said of it
     without decoding its call, and the parameters of `statements.ADD`."""
-    _, lane, queue, name, func, rules, call, unique_key = former
-    known = read_rules(rules)
+    _, number, queue, name, func, rules, call, unique_key = former
+    known, lane = read_rules(rules), lane_of(number)
     missing = _missing(func, UnknownTask(func, "it has not been looked for"))
-    spec = TaskSpec.of(name, missing, missing, LANES[lane], known)
+    spec = TaskSpec.of(name, missing, missing, lane, known)
     expires_at = None if known.expires is None else steady + known.expires
     record = TaskRecord(new_id, spec, (), {}, wall, None, None, wall, expires_at, unique_key)
-    kept = (new_id, READY, lane, queue, rank(wall - offset, known.priority), name, func, rules, call)
+    place = rank(wall - offset, known.priority)
+    kept = (new_id, READY, lane_number(lane), queue, place, name, func, rules, call)
     return record, (*kept, None, expires_at, unique_key, wall, wall)
 
 
@@ -100,9 +112,16 @@ def rank(steady: float, priority: int) -> float:
 def read_rules(data: bytes) -> Rules:
     """The rules of a task; the usual ones where they are damaged."""
     try:
-        return _rules_decoder.decode(data)
+        return _decoded(data)
     except DAMAGE:
         return Rules()
+
+
+def _decoded(data: bytes) -> Rules:
+    rules = _rules_decoder.decode(data)
+    if not -_PRIORITIES <= rules.priority < _PRIORITIES:
+        raise msgspec.ValidationError("its priority is no int of 32 bits")
+    return rules
 
 
 class Unreadable(TaskError):
@@ -146,11 +165,13 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
         spec = _specs.get((name, func, lane, rules)) or _spec(name, func, lane, rules)
     except (UnknownTask, Unreadable) as unknown:
         missing = _missing(func, unknown)
-        spec = TaskSpec.of(name, missing, missing, LANES[lane], read_rules(rules))
+        spec = TaskSpec.of(name, missing, missing, lane_of(lane), read_rules(rules))
     try:
         args, kwargs, trail = load_call_and_trail(call)
     except TaskError as unreadable:
         args, kwargs, trail = (f"<cannot be read here: {unreadable}>",), {}, None
+    if not is_state(state):
+        error = f"Unreadable: its state is kept as {state}, which is none"
     value = None
     if result is not None:
         try:
@@ -159,7 +180,7 @@ def to_view(row: tuple[Any, ...], attempts: list[tuple[Any, ...]]) -> TaskRecord
             omitted = f"it cannot be read here: {unreadable}"
     return TaskRecord(
         task_id, spec, args, kwargs, submitted_at, due, None, ready_at, expires_at, unique_key,
-        STATUS[state], attempt, fence, lost, started_at, finished_at, value, omitted, error, traceback,
+        status_of(state), attempt, fence, lost, started_at, finished_at, value, omitted, error, traceback,
         reason, None if progress is None else read_progress(progress),
         bool(cancel_requested),
         tuple(Attempt(*values) for values in attempts),
@@ -196,10 +217,10 @@ def _spec(name: str, func: str, lane: int, rules: bytes) -> TaskSpec:
     elif not is_async(target) and lane == 1:
         target = functools.partial(asyncio.to_thread, target)
     try:
-        known = _rules_decoder.decode(rules)
+        known = _decoded(rules)
     except DAMAGE as error:
         raise Unreadable(f"its rules cannot be read here: {error}") from None
-    spec = TaskSpec.of(name, found, target, LANES[lane], known)
+    spec = TaskSpec.of(name, found, target, lane_of(lane), known)
     if len(_specs) >= _SPECS_KEPT:
         _specs.clear()
     _specs[name, func, lane, rules] = spec

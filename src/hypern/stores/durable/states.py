@@ -22,3 +22,13 @@ STATUS = (
     TaskStatus.FAILED,
     TaskStatus.CANCELLED,
 )
+
+
+def is_state(number: int) -> bool:
+    """Whether it is one; where somebody has edited the tables it may be any number."""
+    return 0 <= number < len(STATUS)
+
+
+def status_of(number: int) -> TaskStatus:
+    """What a task is shown as. With a state that is none it is never run, and is not to be waited for."""
+    return STATUS[number] if is_state(number) else TaskStatus.FAILED

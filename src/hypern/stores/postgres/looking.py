@@ -10,7 +10,7 @@ from hypern.records import Lane, TaskRecord, TaskStatus
 from hypern.stores.base import QueueState
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.rows import lane_number, to_view
-from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS
+from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS, is_state
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
 
@@ -50,7 +50,8 @@ def _views(link: Link, database: Database, rows: list[tuple[Any, ...]]) -> list[
 def count(link: Link, database: Database) -> dict[TaskStatus, int]:
     counted = dict.fromkeys(TaskStatus, 0)
     for state, number in link.rows(database.sql.COUNT):
-        counted[STATUS[state]] += number
+        if is_state(state):
+            counted[STATUS[state]] += number
     return counted
 
 

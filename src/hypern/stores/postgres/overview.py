@@ -10,7 +10,7 @@ from typing import Any
 from hypern.records import TaskRecord
 from hypern.stores.durable.claims import Claim
 from hypern.stores.durable.rows import as_it_was, clean, read_progress
-from hypern.stores.durable.states import FIELDS, STATUS, WITH_INDEX
+from hypern.stores.durable.states import FIELDS, STATUS, WITH_INDEX, status_of
 from hypern.stores.overview import LINES_KEPT, LOOKED_AT, Filter, Ids, LogLine, Mark, QueueTotals, read_cursor
 from hypern.stores.postgres.adding import add_carefully
 from hypern.stores.postgres.arrays import numbers, texts
@@ -57,7 +57,8 @@ def ids(link: Link, database: Database, which: Filter, after: str | None, limit:
 def totals(link: Link, database: Database) -> list[QueueTotals]:
     counted: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for queue, state, number in link.rows(database.sql.TOTALS):
-        counted[queue][FIELDS[state]] = number
+        if 0 <= state < len(FIELDS):
+            counted[queue][FIELDS[state]] = number
     return [QueueTotals(queue, **fields) for queue, fields in sorted(counted.items()) if any(fields.values())]
 
 
@@ -69,7 +70,7 @@ def heads(link: Link, database: Database) -> dict[str, float]:
 def marks(link: Link, database: Database, task_ids: Collection[str]) -> dict[str, Mark]:
     return {
         task_id: Mark(
-            STATUS[state], attempt, bool(asked), None if progress is None else read_progress(progress)
+            status_of(state), attempt, bool(asked), None if progress is None else read_progress(progress)
         )
         for task_id, state, attempt, asked, progress in link.rows(database.sql.MARKS, (texts(task_ids),))
     }

@@ -15,7 +15,7 @@ from hypern.stores.base import EXPIRED, Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, clean, read_progress
+from hypern.stores.durable.rows import clean, lanes_of, read_progress
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pacing, pruning, within
@@ -156,7 +156,7 @@ class PostgresStore(Seeing):
         def work(link: Link) -> list[Lane]:
             link.rows(self._sql.EXPIRE, (passed, _RELEASED_AT_ONCE, EXPIRED, now, now, seconds, now))
             rows = link.rows(self._sql.RELEASE, (passed, _RELEASED_AT_ONCE, now))
-            return [LANES[row[0]] for row in rows]
+            return lanes_of(row[0] for row in rows)
 
         lanes: list[Lane] = self._submits.run(work)
         for lane in lanes:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection
 
 from hypern.stores.durable.rows import read_progress
-from hypern.stores.durable.states import STATUS
+from hypern.stores.durable.states import status_of
 from hypern.stores.overview import Mark
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.database import Database
@@ -45,4 +45,4 @@ class Glance:
 
 def _mark(state: int, attempt: int, cancel_requested: int, progress: bytes | None) -> Mark:
     said = None if progress is None else read_progress(progress)
-    return Mark(STATUS[state], attempt, bool(cancel_requested), said)
+    return Mark(status_of(state), attempt, bool(cancel_requested), said)

@@ -11,7 +11,7 @@ from hypern.records import Lane, TaskRecord, TaskStatus
 from hypern.stores.base import QueueState
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.rows import lane_number, to_view
-from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS
+from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS, is_state
 from hypern.stores.sqlite import statements as sql
 
 
@@ -29,7 +29,8 @@ def find(connection: sqlite3.Connection, statuses: Collection[TaskStatus]) -> li
 def count(connection: sqlite3.Connection) -> dict[TaskStatus, int]:
     counted = dict.fromkeys(TaskStatus, 0)
     for state, number in connection.execute(sql.COUNT):
-        counted[STATUS[state]] += number
+        if is_state(state):
+            counted[STATUS[state]] += number
     return counted
 
 

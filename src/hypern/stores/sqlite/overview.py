@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from hypern.stores.durable.states import FIELDS, STATUS
+from hypern.stores.durable.states import FIELDS, STATUS, status_of
 from hypern.stores.overview import LOOKED_AT, Filter, Ids, LogLine, QueueTotals, read_cursor
 from hypern.stores.sqlite import statements as sql
 
@@ -19,7 +19,7 @@ def ids(connection: sqlite3.Connection, which: Filter, after: str | None, limit:
     found: list[str] = []
     rows = _backwards(connection, which, sys.maxsize if after is None else read_cursor(after))
     for looked_at, (seq, task_id, state, queue, name, submitted_at, error) in enumerate(rows, 1):
-        if which.takes(STATUS[state], queue, name, submitted_at, task_id, error):
+        if which.takes(status_of(state), queue, name, submitted_at, task_id, error):
             found.append(task_id)
         if len(found) >= limit or looked_at >= LOOKED_AT:
             return Ids(found, str(seq))
@@ -39,8 +39,9 @@ def _backwards(connection: sqlite3.Connection, which: Filter, start: int) -> Ite
 def totals(connection: sqlite3.Connection) -> list[QueueTotals]:
     counted: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for queue, state, number in connection.execute(sql.TOTALS):
-        field = FIELDS[state]
-        counted[queue][field] = counted[queue].get(field, 0) + number
+        if 0 <= state < len(FIELDS):
+            field = FIELDS[state]
+            counted[queue][field] = counted[queue].get(field, 0) + number
     return [QueueTotals(queue, **fields) for queue, fields in sorted(counted.items()) if any(fields.values())]
 
 

@@ -13,7 +13,7 @@ from hypern.stores.base import Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import LANES, clean, read_progress, to_row
+from hypern.stores.durable.rows import clean, lanes_of, read_progress, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import Mark
@@ -178,7 +178,7 @@ class SQLiteStore(Seeing):
         numbers: set[int] = self._writer.run(
             lambda transaction: scheduling.release(transaction, steady, wall, self._keeping), durable=False
         )
-        lanes = [LANES[number] for number in numbers]
+        lanes = lanes_of(numbers)
         for lane in lanes:
             self._hands.reserve(lane).may_have_more = True
         return lanes
