@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from hypern.records import Lane
 from hypern.stores.durable.claims import Row
+from hypern.stores.durable.keeping import Keeping
 from hypern.stores.durable.rows import lane_number
+from hypern.stores.postgres import damaged
 from hypern.stores.postgres.arrays import numbers
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
@@ -37,9 +39,10 @@ class Claiming:
     """The claims of one process. `held`: the numbers of the tasks that it has claimed and that have not
     ended, with their fences."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keeping: Keeping) -> None:
         self.held: dict[int, int] = {}
         self._database = database
+        self._keeping = keeping
         # A statement that may have claimed some was not answered.
         self._has_strays = False
         self._floors: dict[Lane, _Floor] = {}
@@ -60,11 +63,36 @@ class Claiming:
     ) -> list[Row]:
         """Take up to `wanted` tasks of a lane, in the order in which they should start. `started_at`: on the
         server's clock."""
+        while True:
+            try:
+                self._take_strays_back(link, owner)
+                return self._claim(link, owner, lane, wanted, started_at, queues, unknown)
+            except BaseException as error:
+                self._has_strays = True
+                if not damaged.may_be_of_a_row(error, link):
+                    raise
+                self._take_strays_back(link, owner)
+                where = (self._database, self._keeping, lane, queues, unknown, started_at)
+                if not damaged.fail_those(link, *where):
+                    raise
+
+    def _take_strays_back(self, link: Link, owner: str) -> None:
+        if self._has_strays:
+            link.rows(self._database.sql.TAKE_STRAYS_BACK, (owner, numbers(self.held)))
+            self._has_strays = False
+
+    def _claim(
+        self,
+        link: Link,
+        owner: str,
+        lane: Lane,
+        wanted: int,
+        started_at: float,
+        queues: Collection[str] | None,
+        unknown: Collection[str],
+    ) -> list[Row]:
         database = self._database
         sql = database.sql
-        if self._has_strays:
-            link.rows(sql.TAKE_STRAYS_BACK, (owner, numbers(self.held)))
-            self._has_strays = False
         # Coroutines start as soon as they are claimed. Of the tasks for threads the first does.
         marked = wanted if lane is Lane.LOOP else 1
         named = None if queues is None else sorted(queues)
@@ -81,12 +109,7 @@ class Claiming:
             # By their number: the server does not say them in the order in which it took them.
             return sorted(rows)
 
-        try:
-            rows = self._search(lane, search)
-        except BaseException:
-            self._has_strays = True
-            raise
-        return [self._taken(row[2:]) for row in rows]
+        return [self._taken(row[2:]) for row in self._search(lane, search)]
 
     def _search(self, lane: Lane, search: Callable[[float], list[Row]]) -> list[Row]:
         """What is found from the floor of this lane on, or from the beginning, by rank."""

@@ -32,7 +32,7 @@ _MARKED_AFTER = 0.005
 
 class PostgresLedger:
     def __init__(self, database: Database, writer: Writer, presence: Presence, keeping: Keeping) -> None:
-        self.claiming = Claiming(database)
+        self.claiming = Claiming(database, keeping)
         self._database = database
         self._writer = writer
         self._presence = presence

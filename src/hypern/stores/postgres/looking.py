@@ -11,21 +11,32 @@ from hypern.stores.base import QueueState
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.rows import lane_number, to_view
 from hypern.stores.durable.states import READY, RUNNING, SCHEDULED, STATUS, is_state
+from hypern.stores.postgres import damaged
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
 
 
 def get(link: Link, database: Database, task_id: str) -> TaskRecord | None:
-    rows = link.rows(database.sql.BY_ID, (task_id,))
-    return _views(link, database, rows)[0] if rows else None
+    found = _views(link, database, "id = %b", task_id)
+    return found[0] if found else None
 
 
 def find(link: Link, database: Database, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
     states = [state for state, status in enumerate(STATUS) if status in statuses]
-    return _views(link, database, link.rows(database.sql.BY_STATE, (states,))) if states else []
+    return _views(link, database, "state = ANY (%b::smallint[])", states) if states else []
 
 
-def _views(link: Link, database: Database, rows: list[tuple[Any, ...]]) -> list[TaskRecord]:
+def _views(link: Link, database: Database, condition: str, parameter: object) -> list[TaskRecord]:
+    sql = database.sql
+    try:
+        rows = link.rows(f"{sql.VIEW} WHERE {condition} ORDER BY seq", (parameter,))
+    except Exception as error:
+        if not damaged.may_be_of_a_row(error, link):
+            raise
+        seqs = link.rows(
+            sql.fill(f"SELECT seq FROM {{s}}.tasks WHERE {condition} ORDER BY seq"), (parameter,)
+        )
+        rows = damaged.views(link, database, [seq for (seq,) in seqs])
     attempts: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
     tried = [row[0] for row in rows if row[12] > 0]
     if tried:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import msgspec
 
@@ -75,13 +74,13 @@ def _rescue_from(link: Link, database: Database, owner: str, keeping: Keeping, n
     rows = link.rows(database.sql.OWNED, (owner,))
     if not rows:
         return 0
-    decided = [_decide(row) for row in rows]
-    gone_at = [keeping.gone_at(read_rules(row[5]), now) for row in rows]
+    decided = [_decide(*row[2:]) for row in rows]
+    gone_at = [keeping.gone_at(read_rules(rules), now) for _, _, rules, *_ in rows]
     ended = link.rows(
         database.sql.RESCUE,
         (
             numbers([row[0] for row in rows]),
-            numbers([row[13] for row in rows]),
+            numbers([row[1] for row in rows]),
             numbers([after.state for after in decided]),
             numbers([after.attempt for after in decided]),
             numbers([after.lost for after in decided]),
@@ -105,7 +104,7 @@ def _read_about(data: bytes) -> WorkerState | None:
         return None
 
 
-def _decide(row: tuple[Any, ...]) -> AfterDeath:
+def _decide(rules: bytes, attempt: int, lost: int, mark: int, cancel_requested: bool) -> AfterDeath:
     return after_death(
-        read_rules(row[5]), row[12], row[14], was_started=row[19] == _STARTED, cancel_requested=row[16]
+        read_rules(rules), attempt, lost, was_started=mark == _STARTED, cancel_requested=cancel_requested
     )

@@ -7,11 +7,15 @@ from hypern.stores.base import AGEING
 from hypern.stores.postgres.shown import Shown
 
 # In the order of `rows.to_claimed` and `rows.to_view`.
-_COLUMNS = (
+COLUMNS = (
     "seq, id, name, func, lane, rules, call, submitted_at, due, ready_at, expires_at, unique_key, attempt, "
     "fence, lost, place, cancel_requested, queue"
 )
-_OF_T = ", ".join(f"t.{column}" for column in _COLUMNS.split(", "))
+VIEWED = (
+    f"{COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress, "
+    "origin"
+)
+_OF_T = ", ".join(f"t.{column}" for column in COLUMNS.split(", "))
 ADDED = (
     "id, state, lane, queue, rank, name, func, rules, call, due, expires_at, unique_key, submitted_at, "
     "ready_at, priority, ttl"
@@ -61,7 +65,7 @@ _BEATS = """beaten AS (
 )"""
 
 
-def _beat(field: str, condition: str) -> str:
+def beat(field: str, condition: str) -> str:
     """Count what has `ended` without having run here, at a second that is a parameter."""
     return f"""beaten AS (
     INSERT INTO {{s}}.pulse SELECT 10, (floor(%b::float8 / 10) * 10)::bigint, name,
@@ -227,7 +231,7 @@ WITH found AS MATERIALIZED (
     SELECT pg_notify('hypern_{s}', 'asked') FROM ended WHERE state = 2
 )
 SELECT state, (SELECT count(*) FROM told) FROM ended
-""".replace("%beat", _beat("cancelled", "state = 5"))
+""".replace("%beat", beat("cancelled", "state = 5"))
     EXPIRE = """
 WITH found AS MATERIALIZED (
     SELECT seq FROM {s}.tasks
@@ -240,7 +244,7 @@ WITH found AS MATERIALIZED (
     INSERT INTO {s}.deltas SELECT queue, 5, count(*) FROM ended GROUP BY queue
 ), %beat
 SELECT count(*) FROM ended
-""".replace("%beat", _beat("cancelled", "true"))
+""".replace("%beat", beat("cancelled", "true"))
     RELEASE = f"""
 WITH found AS MATERIALIZED (
     SELECT seq FROM {{s}}.tasks WHERE state = 1 AND due <= %b
@@ -270,13 +274,7 @@ INSERT INTO {s}.deltas SELECT queue, state, sum(number) FROM taken GROUP BY queu
 """
     HAS_MANY_DELTAS = "SELECT count(*) > %b FROM {s}.deltas"
 
-    VIEW = f"""
-SELECT {_COLUMNS}, state, started_at, finished_at, result, result_omitted, error, traceback, reason, progress,
-    origin
-FROM {{s}}.tasks
-"""
-    BY_ID = VIEW + "WHERE id = %b"
-    BY_STATE = VIEW + "WHERE state = ANY (%b::smallint[]) ORDER BY seq"
+    VIEW = f"SELECT {VIEWED} FROM {{s}}.tasks"
     ATTEMPTS = """
 SELECT task, number, started_at, finished_at, error, traceback FROM {s}.attempts
 WHERE task = ANY (%b::bigint[]) ORDER BY task, added
@@ -359,7 +357,11 @@ SELECT id FROM {s}.workers WHERE id = %b AND (lease_until <= extract(epoch FROM 
     OR free_since <= extract(epoch FROM clock_timestamp()) - %b) FOR UPDATE SKIP LOCKED
 """
     IS_GONE = "SELECT 1 FROM {s}.workers WHERE id = %b"
-    OWNED = f"SELECT {_COLUMNS}, started_at, mark FROM {{s}}.tasks WHERE state = 2 AND owner = %b FOR UPDATE"
+    # Without arguments: whether they can be read is nobody's concern now.
+    OWNED = """
+SELECT seq, fence, rules, attempt, lost, mark, cancel_requested FROM {s}.tasks
+WHERE state = 2 AND owner = %b FOR UPDATE
+"""
     RESCUE = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%b::text::bigint[], %b::text::int[], %b::text::int[], %b::text::int[],
@@ -381,7 +383,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO {s}.deltas SELECT queue, state, count(*) FROM ended WHERE state > 2 GROUP BY queue, state
 ), %beat
 SELECT seq FROM ended
-""".replace("%beat", _beat("failed", "state = 4"))
+""".replace("%beat", beat("failed", "state = 4"))
     PRUNE_WORKER = "DELETE FROM {s}.workers WHERE id = %b"
 
     def __init__(self, schema: str) -> None:
