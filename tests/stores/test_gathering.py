@@ -64,7 +64,7 @@ class Patient(Company):
 def gathering(company: Company) -> tuple[Writer, Written]:
     written = Written()
     writer = Writer(written)
-    writer._company = company
+    writer._line.company = company
     return writer, written
 
 
@@ -97,7 +97,7 @@ def test_those_who_are_expected_write_together() -> None:
     """Nothing is written before the third has come, who then leads."""
     writer, written = gathering(Patient(3))
     threads = run_beside(writer, 1, 2)
-    until(lambda: len(writer._line) == 2)
+    until(lambda: len(writer._line.pieces) == 2)
     assert not written.transactions
     assert writer.run(lambda: 3) == 3
     join(threads)
@@ -134,10 +134,10 @@ def test_those_who_come_all_the_time_are_expected() -> None:
     first = run_beside(writer, 1)
     until(lambda: written.before_commit is not hold)
     others = run_beside(writer, 2, 3)
-    until(lambda: len(writer._line) == 2)
+    until(lambda: len(writer._line.pieces) == 2)
     counted: list[int] = []
-    count = writer._company.wrote
-    writer._company.wrote = lambda number, seconds: (counted.append(number), count(number, seconds))  # type: ignore[method-assign, assignment, func-returns-value]
+    count = writer._line.company.wrote
+    writer._line.company.wrote = lambda number, seconds: (counted.append(number), count(number, seconds))  # type: ignore[method-assign, assignment, func-returns-value]
     go_on.set()
     join([*first, *others])
     assert counted[0] == 3
@@ -156,9 +156,9 @@ def test_one_who_gathers_is_interrupted() -> None:
         raise Interrupt
 
     def help_out() -> None:
-        until(lambda: writer._gatherer is not None)
+        until(lambda: writer._line.gatherer is not None)
         others.extend(run_beside(writer, 2))
-        until(lambda: len(writer._line) == 2)
+        until(lambda: len(writer._line.pieces) == 2)
         signal.pthread_kill(main, signal.SIGALRM)
 
     former = signal.signal(signal.SIGALRM, interrupt)

@@ -81,7 +81,7 @@ def away(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         patch.setattr(store._database, "connect", refused)
         transactions._let_go()
         yield
-    store._writer._not_before = 0.0
+    store._writer._line.not_before = 0.0
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def locked(store: SQLiteStore) -> Iterator[None]:
         transactions._locked_at = float("inf")
         yield
         transactions._locked_at = float("-inf")
-        store._writer._not_before = 0.0
+        store._writer._line.not_before = 0.0
         holder.execute("ROLLBACK")
 
 
