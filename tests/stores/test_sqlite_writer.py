@@ -202,6 +202,7 @@ def test_ctrl_c_in_whoever_leads(writer: Writer, database: Database) -> None:
     assert written(database) == [*range(100, 120), *range(200, 220)]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_storm_of_signals_in_the_main_thread(writer: Writer, database: Database) -> None:
     """Whatever step it meets, what others write is written once, and nobody waits for ever."""
     armed = [False]
@@ -282,6 +283,7 @@ def test_a_signal_handler_that_writes(writer: Writer, database: Database) -> Non
     assert written(database) == [1, 100]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_handler_that_raises_leaves_the_gate_open(database: Database) -> None:
     """Whatever step of passing it a Ctrl-C meets, others pass the gate afterwards."""
     armed = [False]
@@ -342,3 +344,21 @@ def test_a_signal_handler_that_writes_while_the_thread_is_started(
         signal.signal(signal.SIGUSR1, before)
     assert told.wait(WAIT)
     assert written(database) == [2]
+
+
+def test_a_thread_that_could_not_be_started(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next starts one, and all that was posted is written."""
+    told = [threading.Event(), threading.Event()]
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            writer.post(put(1), lambda result, error: told[0].set())
+    writer.post(put(2), lambda result, error: told[1].set())
+    assert all(event.wait(WAIT) for event in told)
+    assert written(database) == [1, 2]

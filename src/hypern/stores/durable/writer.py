@@ -138,7 +138,12 @@ class Writer:
             with line.mutex:
                 if line.thread is None and not self._closing:
                     line.thread = threading.Thread(target=self._serve, name="hypern-writer", daemon=True)
-                    line.thread.start()
+                    try:
+                        line.thread.start()
+                    except BaseException:
+                        # For want of threads, or because of a signal handler: whoever rings next starts one.
+                        line.thread = None
+                        raise
         if not self._bell.is_set():
             self._bell.set()
 
