@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hypern.stores.sqlite.address import Address
@@ -27,6 +30,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def open_store(directory: Path, **options: object) -> SQLiteStore:
     return SQLiteStore(Address(directory / "tasks.db", "normal"), **{"ahead": 0.0, **options})  # type: ignore[arg-type]
+
+
+@contextmanager
+def by_hand(store: SQLiteStore) -> Iterator[sqlite3.Connection]:
+    """A connection that changes what the store would not."""
+    with closing(sqlite3.connect(store._database.address.path, isolation_level=None)) as connection:
+        yield connection
 
 
 def claim_and_die(directory: Path, claims: int = 1, ahead: float = 0.0, workers: int = 1) -> None:

@@ -10,17 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.stores.expected import Wish
-from tests.stores.game import (
-    Game,
-    MemoryGame,
-    PostgresGame,
-    RoomyPostgresGame,
-    RoomySQLiteGame,
-    SQLiteGame,
-    machine,
-)
+from tests.stores.game import Game, MemoryGame, machine
 from tests.stores.played_postgres import PlayedPostgres
 from tests.stores.postgres_help import drop, fresh_url
+from tests.stores.shared_game import PostgresGame, RoomyPostgresGame, RoomySQLiteGame, SQLiteGame
 
 from hypern.records import Completed, Lane
 from hypern.stores.postgres import neighbours

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.stores.game import SQLiteGame, machine
+from tests.stores.game import machine
+from tests.stores.shared_game import SQLiteGame
 
 from hypern.records import TaskRecord
 from hypern.stores.sqlite import liveness, neighbours, statements
