@@ -305,6 +305,7 @@ def test_requests_are_counted_by_route(make_app: MakeApp) -> None:
     for number in range(30):
         client.get(f"/nothing/{number}")
         client.request(f"M{number}", "/users/ann")
+    client.request("QUERY", "/users/ann")
     samples = scrape(app)
     pid, name = os.getpid(), "hypern_http_requests_total"
     counted = {labels: value for (metric, labels), value in samples.items() if metric == name}
@@ -315,6 +316,7 @@ def test_requests_are_counted_by_route(make_app: MakeApp) -> None:
         f"POST,{pid},/users/:id,405": 1,
         f"GET,{pid},,404": 30,
         f"other,{pid},/users/:id,405": 30,
+        f"QUERY,{pid},/users/:id,405": 1,
     }
     assert samples["hypern_http_request_seconds_count", f"GET,{pid},/users/:id"] == 4
     assert samples["hypern_http_request_seconds_bucket", f"+Inf,GET,{pid},/users/:id"] == 4

@@ -10,7 +10,8 @@ from itertools import accumulate
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+from hypern.telemetry.methods import METHODS
+
 _OTHER = "other"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LABELS = ("method", "route", "process")
@@ -39,7 +40,7 @@ class RequestCounts(Collector):
 
     def __call__(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """A request was answered. `seconds`: until the answer began. On the event loop."""
-        method = method if method in _METHODS else _OTHER
+        method = method if method in METHODS else _OTHER
         route = route or ""
         answered = (method, route, status)
         self._answered[answered] = self._answered.get(answered, 0) + 1

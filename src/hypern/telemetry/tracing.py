@@ -30,10 +30,8 @@ from hypern.tasks.companions import Companion, Ended
 from hypern.tasks.engine import Engine
 from hypern.tasks.runtime import current_engine
 from hypern.tasks.wishes import Cancel, Wish
+from hypern.telemetry.methods import METHODS
 
-_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
-)
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -80,7 +78,7 @@ class Tracing(Companion):
             await next()
             return
         route = getattr(req.scope.get("route"), "path", None)
-        method = req.method if req.method in _METHODS else "_OTHER"
+        method = req.method if req.method in METHODS else "_OTHER"
         attributes: dict[str, AttributeValue] = {
             "http.request.method": method,
             "url.path": req.path,
