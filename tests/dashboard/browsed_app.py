@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from hypern import Hypern, current_task
+from hypern import Hypern, QueueUnavailable, current_task
 from hypern.dashboard import Dashboard, Viewer
 
 app = Hypern(task_store="sqlite:///tasks.db", task_workers=2, task_log_level="INFO")
@@ -17,7 +17,10 @@ app.use(
         }
     )
 )
-HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202egnp.exe"
+HOSTILE = (
+    "<img src=x onerror=alert(1)></script><script>alert(2)</script>\u202egnp.exe"
+    "\u00ad\u2028\ufff9\U000e0041e" + "\u0301" * 60
+)
 go_on = threading.Event()
 
 
@@ -37,6 +40,7 @@ def later(number: int) -> None: ...
 
 @app.background(name=HOSTILE, queue="hostile")
 def hostile(text: str) -> None:
+    current_task().progress(0.5, HOSTILE + "M" * 300)
     raise ValueError(HOSTILE + text)
 
 
@@ -74,6 +78,20 @@ def submit(req, res, ctx):  # type: ignore[no-untyped-def]
         case "slow":
             return slow()
     return None
+
+
+@app.get("/trouble/:begins")
+def trouble(req, res, ctx):  # type: ignore[no-untyped-def]
+    store = app.engine.store
+    if req.param("begins") == "no":
+        del store.totals
+        return "over"
+
+    def away() -> None:
+        raise QueueUnavailable(f"the task store {'x' * 200} is away")
+
+    store.totals = away
+    return "begun"
 
 
 @app.get("/go-on")

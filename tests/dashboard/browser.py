@@ -10,10 +10,12 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 WAIT = 30.0
+MOST_TABS = 60
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -103,6 +105,17 @@ class Browser:
     def press(self, *keys: str) -> None:
         for key in keys:
             ActionChains(self.driver).send_keys(key).perform()
+
+    def tab_to(self, selector: str, back: bool = False) -> None:
+        """With the Tab key alone."""
+        script = "return document.activeElement.matches(arguments[0])"
+        for _ in range(MOST_TABS):
+            chain = ActionChains(self.driver)
+            (chain.key_down(Keys.SHIFT) if back else chain).send_keys(Keys.TAB)
+            (chain.key_up(Keys.SHIFT) if back else chain).perform()
+            if self.driver.execute_script(script, selector):
+                return
+        raise AssertionError(f"{selector} is not reached with Tab")
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(f"return {script}", *arguments)

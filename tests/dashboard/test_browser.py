@@ -12,6 +12,11 @@ from tests.dashboard.browser import Browser
 from tests.dashboard.site import GUEST, TOKEN
 from tests.http.serving import ServedScript
 
+# What the program's hostile name is shown as.
+HOSTILE = (
+    "<img src=x onerror=alert(1)></script><script>alert(2)</script>\\u202egnp.exe"
+    "\\u00ad\\u2028\\ufff9\\U000e0041e\u0301\u0301\u0301\u0301…"
+)
 PROGRAM = Path(__file__).with_name("browsed_app.py").read_text()
 
 
@@ -142,6 +147,28 @@ def test_a_failed_task_is_retried(ann: Browser, program: Program) -> None:
     ann.see(".state.failed", "Failed")
 
 
+def test_a_failed_task_is_found_and_retried_with_keys(ann: Browser, program: Program) -> None:
+    """Without a mouse: search for what failed, open it, reach its traceback and Retry, open the new one."""
+    task_id = program.ask("/submit/breaks")
+    ann.press("g", "t", "/")
+    ann.until(lambda: ann.run("document.activeElement.id") == "search", "the search")
+    ann.press("such row")
+    ann.until(lambda: "text=such+row" in ann.place, "the address")
+    ann.see(f"tr[data-id='{task_id}']")
+    ann.press(Keys.ENTER)
+    ann.until(lambda: ann.run("document.activeElement.matches('.rows a.title')"), "the first of the list")
+    ann.press(Keys.ENTER)
+    ann.see(".task-head", task_id)
+    ann.tab_to("[data-act=retry]")
+    ann.tab_to("details[open] pre")
+    ann.tab_to("[data-act=retry]", back=True)
+    ann.press(Keys.ENTER)
+    ann.see(".toast", "Submitted anew")
+    ann.tab_to(".toast a")
+    ann.press(Keys.ENTER)
+    ann.until(lambda: task_id not in ann.place, "the new task")
+
+
 def test_many_are_cancelled_after_a_preview(ann: Browser, program: Program) -> None:
     """The dialog says how many it would be; then all of them are cancelled, in front of one's eyes."""
     ids = [program.ask("/submit/later") for _ in range(3)]
@@ -158,9 +185,13 @@ def test_many_are_cancelled_after_a_preview(ann: Browser, program: Program) -> N
 
 
 def test_a_dialog_can_be_left(ann: Browser, program: Program) -> None:
-    """Escape closes the dialog, and nothing has been done."""
+    """Escape closes the dialog, and nothing has been done; nor does an Enter too many do harm."""
     task_id = program.ask("/submit/later")
     ann.go(f"#/tasks/{task_id}")
+    ann.click("[data-act=cancel]")
+    ann.see("dialog h2", "Cancel this task?")
+    ann.press(Keys.ENTER)
+    ann.gone("dialog")
     ann.click("[data-act=cancel]")
     ann.see("dialog h2", "Cancel this task?")
     ann.press(Keys.ESCAPE)
@@ -177,9 +208,9 @@ def test_hostile_text_is_text(ann: Browser, program: Program, scheme: str) -> No
     task_id = program.ask("/submit/hostile")
     for place in ("#/tasks?queue=hostile", f"#/tasks/{task_id}", "#/overview"):
         ann.go(place)
-        ann.see("main", "<img src=x onerror=alert(1)></script><script>alert(2)</script>\\u202egnp.exe")
+        ann.see("main", HOSTILE)
         assert not ann.all("main img, main script, main iframe")
-        assert "\u202e" not in ann.run("document.body.innerText"), place
+        assert not set("\u202e\u00ad\u2028\ufff9\U000e0041") & set(ann.run("document.body.innerText")), place
         assert ann.run("document.scrollingElement.scrollWidth <= innerWidth"), place
     ann.go(f"#/tasks/{task_id}")
     ann.click("[data-act=arguments]")
@@ -282,6 +313,21 @@ def test_a_place_that_is_not_there_says_so(ann: Browser) -> None:
     ann.see(".empty", "There is no such page")
     ann.go("#/tasks/unknown")
     ann.see(".empty", "This task is not here")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_store_in_trouble_is_said(ann: Browser, program: Program, width: int) -> None:
+    """While the store cannot be read the page says why and that it is not up to date, until it is again."""
+    ann.size(width)
+    ann.see(".side footer", "Live")
+    program.ask("/trouble/yes")
+    ann.see(".banner", "is away")
+    ann.see(".side footer", "Not up to date")
+    assert ann.run("getComputedStyle(document.querySelector('.head')).opacity") == "0.55"
+    assert ann.run("document.scrollingElement.scrollWidth") <= width
+    program.ask("/trouble/no")
+    ann.see(".side footer", "Live")
+    ann.gone(".banner")
 
 
 def test_a_lost_server_is_said_and_found_again(chromium: Browser, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ function useToasts() {
   const say = (item) => {
     const key = next.current++;
     setItems((before) => [...before.slice(-3), { key, ...item }]);
-    setTimeout(() => drop(key), item.good ? TOAST_FOR : 2 * TOAST_FOR);
+    setTimeout(() => drop(key), item.good && !item.href ? TOAST_FOR : 2 * TOAST_FOR);
   };
   return [items, say, drop];
 }
@@ -61,7 +61,7 @@ function Page({ session }) {
 
   return html`<${Session.Provider} value=${known}><div class="frame">
     <${Side} where=${where} live=${live} session=${session} openHelp=${() => setHelp(true)} />
-    <main class=${`main${live.state === "lost" ? " is-old" : ""}`} id="main">
+    <main class=${`main${live.state === "lost" || live.trouble ? " is-old" : ""}`} id="main">
       <${Banners} live=${live} /><${View} where=${where} live=${live} asked=${asked} />
     </main>
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
@@ -82,13 +82,14 @@ function View({ where, live, asked }) {
 
 function Side({ where, live, session, openHelp }) {
   const totals = live.summary && live.summary.totals;
+  const state = live.state === "live" && live.trouble ? "old" : live.state;
   const numbers = totals ? { tasks: totals.running + totals.waiting, workers: live.summary.processes } : {};
   return html`<div class="side">
     <a class="brand" href="#/overview"><img src="static/icon.svg" alt="" width="24" height="24" />Hypern<small>${session.store}</small></a>
     <nav aria-label="Views">${VIEWS.map(([view, words]) => html`<a href=${place(view)} aria-current=${where.view === view ? "page" : undefined}>
       <${Icon} name=${view} />${words}${numbers[view] ? html`<b>${short(numbers[view])}</b>` : null}</a>`)}</nav>
     <footer>
-      <div role="status"><span class=${`pulse ${live.state}`}></span><span>${{ live: "Live", lost: "Disconnected", waiting: "Connecting…" }[live.state]}</span>
+      <div role="status"><span class=${`pulse ${state}`}></span><span>${{ live: "Live", old: "Not up to date", lost: "Disconnected", waiting: "Connecting…" }[state]}</span>
         <button class="button quiet hide-small" style=${{ marginLeft: "auto" }} onClick=${openHelp} aria-label="Keys">?</button></div>
       <div class="viewer"><span class="clip text" title=${session.viewer}>${session.viewer}${session.act ? "" : " · looks only"}</span>
         ${session.can_sign_out && html`<button class="button quiet" onClick=${() => post("logout").finally(() => location.reload())}>Sign out</button>`}</div>

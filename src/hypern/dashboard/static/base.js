@@ -6,9 +6,15 @@ import htm from "./vendor/htm.js";
 
 // Characters that cannot be seen, or that turn round the order in which others are read, are shown as what
 // they are: a task called "\u202egnp.exe" must not look like a picture.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
-const escaped = (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`;
-export const visible = (text) => text.replace(UNSEEN, escaped);
+const UNSEEN = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}]/gu;
+// More marks on one letter than any language has would be drawn across the lines above.
+const HEAPED = /(?<=\p{M}{4})\p{M}+/gu;
+const hex = (code, digits) => code.toString(16).padStart(digits, "0");
+const escaped = (character) => {
+  const code = character.codePointAt(0);
+  return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+};
+export const visible = (text) => text.replace(UNSEEN, escaped).replace(HEAPED, "…");
 
 // All text of the page goes through here, and only text: nothing is ever set as HTML.
 function element(type, props, ...children) {

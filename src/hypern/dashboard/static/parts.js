@@ -125,8 +125,8 @@ export function Confirm({ title, children, verb, danger, onYes, onClose }) {
     <form method="dialog" onSubmit=${(event) => { event.preventDefault(); onClose(); onYes(); }}>
       <h2>${title}</h2><div class="muted">${children}</div>
       <div class="buttons">
-        <button type="button" class="button" onClick=${onClose}>Back</button>
-        <button type="submit" class=${`button primary ${danger ? "danger" : ""}`} autofocus>${verb}</button>
+        <button type="button" class="button" onClick=${onClose} autofocus=${danger}>Back</button>
+        <button type="submit" class=${`button primary ${danger ? "danger" : ""}`} autofocus=${!danger}>${verb}</button>
       </div>
     </form>
   <//>`;
