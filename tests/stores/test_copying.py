@@ -168,6 +168,23 @@ def test_copied_tasks_run_in_their_order(pair: Pair, engine_on: Callable[..., He
     assert ran == ["urgent", *map(str, range(total))]
 
 
+@pytest.mark.parametrize("remove", [False, True])
+def test_large_arguments_come_in_small_pages(
+    pair: Pair, engine_on: Callable[..., Helped], remove: bool
+) -> None:
+    """Some bytes at once, in however few tasks: no server is asked to take a gigabyte in a moment."""
+    source = engine_on(pair.source)
+    sizes = [600_000] * 15 + [10] * 5 + [900_000]
+    submit_many_to(source, [(note, (f"{n}" + "x" * size,)) for n, size in enumerate(sizes)])
+    told: list[int] = []
+    copied = copy_waiting(
+        pair.source, pair.target, remove=remove, wait=0.0, told=lambda so_far: told.append(so_far.new)
+    )
+    assert (copied.new, told) == (21, [7, 14, 21])
+    assert sorted(len(str(task[1])) for task in pending(engine_on(pair.target)).values())[-1] > 900_000
+    assert engine_on(pair.source).store.count()[TaskStatus.PENDING] == (0 if remove else 21)
+
+
 def test_copying_again_adds_nothing_twice(pair: Pair, engine_on: Callable[..., Helped]) -> None:
     """Also when some of them have run there meanwhile; what is new comes along."""
     source = engine_on(pair.source)

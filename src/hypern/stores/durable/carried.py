@@ -7,6 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+# So many bytes of arguments are brought over together, and one task more: a page has to arrive before a
+# server is thought to be away.
+PAGE_BYTES = 4_000_000
+
 
 class Carried(msgspec.Struct, frozen=True):
     """One waiting task as it is kept, whatever its function and arguments mean. Times: seconds since the
@@ -62,7 +66,8 @@ class Carrier(Protocol):
     """One end of the way. Each verb raises QueueUnavailable."""
 
     def read(self, after: int, limit: int) -> list[Carried]:
-        """Waiting tasks with a `seq` above that one, in the order in which they were added."""
+        """Waiting tasks with a `seq` above that one, in the order in which they were added; at most so many,
+        fewer where their arguments take more than PAGE_BYTES, and none only where there are none."""
         ...
 
     def take(self, after: int, limit: int) -> list[Carried]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -15,7 +15,7 @@ from hypern.records import TaskRecord
 from hypern.stores.durable.rows import to_row
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
-from hypern.stores.postgres.statements import Statements
+from hypern.stores.postgres.statements import ADDED, Statements
 from hypern.stores.postgres.times import Times
 from hypern.stores.postgres.transacting import Batch
 
@@ -31,8 +31,11 @@ _PLAIN_TYPES = tuple(
     psycopg.adapters.types[name].oid for name in ("text", "float8", "bytea", "float8", "float8")
 )
 _float8 = struct.Struct("!d").pack
-# So many rows take the server a moment, and not so long that it would be thought to be away.
+# So many rows, and so many bytes of arguments, take the server a moment, and not so long that it would be
+# thought to be away.
 _IN_ONE_COPY = 10_000
+_BYTES_IN_ONE_COPY = 4_000_000
+_CALL = ADDED.split(", ").index("call")
 TYPES = (
     "text", "int2", "int2", "text", "float8", "text", "text", "bytea", "bytea", "float8", "float8", "text",
     "float8", "float8", "int4", "float8",
@@ -122,7 +125,7 @@ def insert(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dict[str,
     if len(rows) <= _IN_ONE_STATEMENT:
         return _insert_some(link, sql, rows)
     try:
-        if len(rows) <= _IN_ONE_COPY:
+        if sum(1 for _ in pieces(rows)) == 1:
             copy(link, sql, rows)
         else:
             with link.together():
@@ -144,12 +147,24 @@ def _insert_some(link: Link, sql: Statements, rows: Sequence[Parameters]) -> dic
 
 
 def copy(link: Link, sql: Statements, rows: Sequence[Parameters]) -> None:
-    """Add all rows; raises UniqueViolation if one is known."""
-    for start in range(0, len(rows), _IN_ONE_COPY):
+    """Add all rows, in a transaction if they are several pieces; raises UniqueViolation if one is known."""
+    for piece in pieces(rows):
         with link.cursor() as cursor, cursor.copy(sql.COPY) as copying:
             copying.set_types(TYPES)
-            for row in rows[start : start + _IN_ONE_COPY]:
+            for row in piece:
                 copying.write_row(row)
+
+
+def pieces(rows: Sequence[Parameters]) -> Iterator[Sequence[Parameters]]:
+    """As many rows each as one COPY may have."""
+    start = size = 0
+    for end, row in enumerate(rows):
+        size += len(row[_CALL])
+        if end > start and (size > _BYTES_IN_ONE_COPY or end - start >= _IN_ONE_COPY):
+            yield rows[start:end]
+            start, size = end, len(row[_CALL])
+    if start < len(rows):
+        yield rows[start:]
 
 
 class Whole(Batch):

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 
 from hypern.errors import StoreUnusable
-from hypern.stores.durable.carried import Carried, HeldKey, KeptQueue
+from hypern.stores.durable.carried import PAGE_BYTES, Carried, HeldKey, KeptQueue
 from hypern.stores.durable.rows import read_rules
 from hypern.stores.durable.states import READY, SCHEDULED
 from hypern.stores.postgres import schema
@@ -25,7 +25,16 @@ _COLUMNS = (
     "submitted_at, ready_at, started_at, attempt, fence, lost, error, traceback, origin"
 )
 _HAS_TABLES = "SELECT to_regclass(%b) IS NOT NULL"
-_READ = f"SELECT {_COLUMNS} FROM {{s}}.tasks WHERE seq > %b AND state < 2 ORDER BY seq LIMIT %b"
+# Only so many as come before the server is thought to be away (PAGE_BYTES).
+_READ = f"""
+SELECT {_COLUMNS} FROM {{s}}.tasks WHERE state < 2 AND seq > %b AND seq <= (
+    SELECT max(seq) FROM (
+        SELECT seq, sum(length(call)) OVER (ORDER BY seq) - length(call) AS before FROM (
+            SELECT seq, call FROM {{s}}.tasks WHERE seq > %b AND state < 2 ORDER BY seq LIMIT %b
+        ) page
+    ) sized WHERE before < {PAGE_BYTES}
+) ORDER BY seq
+"""
 _TAKE = f"{_READ} FOR UPDATE"
 _ATTEMPTS = """
 SELECT task, number, started_at, finished_at, error, traceback FROM {s}.attempts
@@ -145,7 +154,7 @@ class PostgresCarrier:
         return self._link.rows(statement.replace("{s}", self._address.schema), parameters)
 
     def _read(self, statement: str, after: int, limit: int) -> list[Carried]:
-        rows = self._rows(statement, (after, limit))
+        rows = self._rows(statement, (after, after, limit))
         attempts: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         for task, *attempt in self._rows(_ATTEMPTS, ([row[0] for row in rows if row[16]],)):
             attempts[task].append(tuple(attempt))

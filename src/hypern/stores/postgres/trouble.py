@@ -57,7 +57,7 @@ def kind(error: psycopg.Error, is_closed: bool) -> Kind:
 
 def describe(error: psycopg.Error) -> str:
     """What happened and what to do about it, in one line."""
-    said = " ".join(str(error).split())
+    said = " ".join(str(error).split()).rstrip(".")
     state = error.sqlstate or ""
     advice = _ADVICE.get(state) or next(
         (words for prefix, words in _ADVICE.items() if state and state.startswith(prefix)), None

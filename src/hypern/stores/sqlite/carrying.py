@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hypern.errors import QueueUnavailable
-from hypern.stores.durable.carried import Carried, HeldKey, KeptQueue
+from hypern.stores.durable.carried import PAGE_BYTES, Carried, HeldKey, KeptQueue
 from hypern.stores.durable.states import READY, SCHEDULED
 from hypern.stores.sqlite import statements as sql
 from hypern.stores.sqlite.address import Address
@@ -22,7 +22,15 @@ _COLUMNS = (
     "ready_at, started_at, attempt, fence, lost, error, traceback, origin"
 )
 # Each state has an index of its own; by number, they would have to be sorted.
-_WAITING = f"SELECT {_COLUMNS} FROM hypern_tasks WHERE seq > ? AND state < 2 ORDER BY seq LIMIT ?"
+_WAITING = f"""
+SELECT {_COLUMNS} FROM hypern_tasks WHERE state < 2 AND seq > ? AND seq <= (
+    SELECT max(seq) FROM (
+        SELECT seq, sum(length(call)) OVER (ORDER BY seq) - length(call) AS before FROM (
+            SELECT seq, call FROM hypern_tasks WHERE seq > ? AND state < 2 ORDER BY seq LIMIT ?
+        )
+    ) WHERE before < {PAGE_BYTES}
+) ORDER BY seq
+"""
 _ATTEMPTS = """
 SELECT task, number, started_at, finished_at, error, traceback FROM hypern_attempts WHERE task = ?
 ORDER BY rowid
@@ -123,7 +131,7 @@ class SQLiteCarrier:
         self._database.close()
 
     def _read(self, after: int, limit: int) -> list[Carried]:
-        rows = self._connection.execute(_WAITING, (after, limit)).fetchall()
+        rows = self._connection.execute(_WAITING, (after, after, limit)).fetchall()
         attempts: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         for seq in (row[0] for row in rows if row[16]):
             for task, *attempt in self._connection.execute(_ATTEMPTS, (seq,)):
