@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -69,6 +70,22 @@ def test_accepted_leads_to_the_status() -> None:
     shown = client.get(body["url"], headers={"Prefer": "wait=20"}).json()
     assert (shown["id"], shown["status"], shown["result"]) == (body["id"], "completed", 8)
     assert "args" not in shown
+
+
+def test_the_task_of_a_tick() -> None:
+    """A task that a schedule submitted has a longer id, and is shown like others."""
+    app, client = make()
+    ticked = threading.Semaphore(0)
+
+    @app.every(seconds=1)
+    @app.background()
+    def tick() -> None:
+        ticked.release()
+
+    with client:
+        assert ticked.acquire(timeout=WAIT)
+        task = app.list_tasks(search="@").tasks[-1]
+        assert client.get(f"/tasks/{quote(task.task_id)}").json()["id"] == task.task_id
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ import pytest
 from tests.tasks.conftest import WAIT
 
 from hypern import (
+    Cancel,
     NotSerializable,
+    Retry,
     TaskStatus,
     background,
     cancel_task,
@@ -44,6 +46,19 @@ def add(a: int, b: int = 0) -> int:
 @background()
 def odd_result() -> object:
     return object()
+
+
+@background()
+def speaks(character: int) -> Cancel:
+    words = f"it says {chr(character)}"
+    current_task().progress(0.5, words)
+    gate.wait(WAIT)
+    return Cancel(words)
+
+
+@background()
+def speaks_once(character: int) -> Retry | None:
+    return Retry(0, f"{chr(character)}, again") if current_task().attempt == 1 else None
 
 
 @background()
@@ -183,6 +198,19 @@ def test_what_cannot_be_stored(engine: Engine) -> None:
     result = ended(odd_result())
     assert (result.status, result.result) == (TaskStatus.COMPLETED, None)
     assert "object" in (result.result_omitted or "")
+
+
+@pytest.mark.parametrize("character", [0xD800, 0], ids=["half", "nul"])
+def test_words_that_cannot_be_stored(engine: Engine, character: int) -> None:
+    """What a task says of itself is kept in a form that can be; it never keeps the task from ending."""
+    task_id = speaks(character)
+    begun(task_id)
+    assert get_task(task_id).progress.message.startswith("it says ")  # type: ignore[union-attr]
+    gate.set()
+    result = ended(task_id)
+    assert result.status is TaskStatus.CANCELLED
+    assert result.reason.startswith("it says ")
+    assert ended(speaks_once(character)).attempts[0].error.endswith(", again")
 
 
 def test_a_task_that_submits_tasks(engine: Engine) -> None:

@@ -30,6 +30,11 @@ async def whispers() -> None:
 
 
 @background()
+def mumbles() -> None:
+    shop.warning("half \ud800")
+
+
+@background()
 def breaks() -> None:
     try:
         raise ValueError("bad row")
@@ -65,6 +70,11 @@ def test_lines_are_kept_with_their_task(engine: Engine) -> None:
 def test_many_lines(engine: Engine) -> None:
     """The last thousand."""
     assert [text for _, _, text in lines(engine, talks(1500))] == [f"line {n}" for n in range(500, 1500)]
+
+
+def test_halves_of_characters(engine: Engine) -> None:
+    """A line that has one is kept, written out."""
+    assert lines(engine, mumbles()) == [("shop", logging.WARNING, "half \\ud800")]
 
 
 def test_long_lines_and_coroutines(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -16,15 +17,20 @@ from hypern import (
     InvalidOption,
     QueueFull,
     TaskStatus,
+    cancel_task,
     cancel_tasks,
     count_tasks,
     current_task,
     delete_task,
     delete_tasks,
+    explain,
+    get_task,
     retry_task,
     retry_tasks,
     run_task_now,
     submit_task,
+    wait_for_task,
+    wait_for_task_async,
 )
 
 runs: list[str] = []
@@ -97,6 +103,16 @@ def test_run_now(used: Helped) -> None:
     assert run_task_now(delayed)
     assert used.one(delayed).status is TaskStatus.COMPLETED
     assert not run_task_now(delayed)
+
+
+@pytest.mark.parametrize("task_id", ["nobody", "", "half \ud800", "nul \0", "x" * 10_000, None, 7])
+def test_what_no_task_has_as_its_id(used: Helped, task_id: Any) -> None:
+    """An id that nobody was given, also one that no store could be asked for, names no task."""
+    answers = [steer(task_id) for steer in (get_task, retry_task, delete_task, run_task_now, cancel_task)]
+    assert answers == [None, None, False, False, False]
+    assert wait_for_task(task_id, timeout=WAIT) is None
+    assert asyncio.run(wait_for_task_async(task_id, timeout=WAIT)) is None
+    assert "No task with the id" in explain(task_id)
 
 
 def test_retry_all(used: Helped) -> None:

@@ -237,5 +237,5 @@ def test_delays_order_the_tasks(use: Any) -> None:
 
 def test_unknown_ids(engine: Helped) -> None:
     """get_task is None for ids that nobody was given and for what is no id at all."""
-    for unknown in ("nobody", "", "x" * 10_000, None, 7, b"x", ["x"]):
+    for unknown in ("nobody", "", "x" * 10_000, "half \ud800", "nul \0", None, 7, b"x", ["x"]):
         assert get_task(unknown) is None  # type: ignore[arg-type]

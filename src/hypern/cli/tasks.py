@@ -17,6 +17,7 @@ from hypern.records import TaskRecord, TaskStatus
 from hypern.stores.overview import Filter
 from hypern.tasks.engine import Engine
 from hypern.tasks.filters import ENDED, NOT_ENDED, TaskFilter, to_filter
+from hypern.tasks.ids import is_possible_id
 from hypern.tasks.steering import (
     Told,
     cancel_all_in,
@@ -110,7 +111,7 @@ def _some(
 def show(given: argparse.Namespace) -> int:
     """All there is of one task."""
     with looking(given) as engine:
-        record = engine.store.get(given.id)
+        record = engine.store.get(given.id) if is_possible_id(given.id) else None
         if record is None:
             tell(f"hypern: no task {given.id!r:.140} is kept in this store.")
             return _NOT_FOUND

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from hypern.errors import BadRequest, NotFound
 from hypern.http.request import Request
 from hypern.records import TaskStatus
 from hypern.stores.overview import Filter
+from hypern.tasks.ids import is_possible_id
 
 WINDOWS = (900, 3600, 21_600, 86_400)
 _MOST_ROWS = 200
 _LONGEST = 200
-# Those of recurring tasks have an @ in them.
-_ID = re.compile(r"[A-Za-z0-9_.:@-]{1,200}\Z")
 
 
 def task_id(text: object) -> str:
     """An id. Raises NotFound for what cannot be one, as for one that is not known."""
-    if not isinstance(text, str) or not _ID.match(text):
+    if not is_possible_id(text):
         raise NotFound("There is no such task.")
     return text
 

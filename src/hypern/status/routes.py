@@ -30,7 +30,7 @@ from hypern.status.checks import NO_STORE, check_origin, wanted_wait
 from hypern.status.view import View, Viewer
 from hypern.stores.overview import Mark
 from hypern.tasks.engine import Engine
-from hypern.tasks.ids import is_valid_id
+from hypern.tasks.ids import is_possible_id
 
 Owner = Callable[[Request, TaskResult], bool | Awaitable[bool]]
 
@@ -168,7 +168,7 @@ class TaskRoutes:
         if not isinstance(getattr(app, "engine", None), Engine):
             raise ConfigurationError("TaskRoutes show the tasks of a Hypern app; use them there.")
         task_id = req.param("task_id")
-        record = await app.engine.get_async(task_id) if is_valid_id(task_id) else None
+        record = await app.engine.get_async(task_id) if is_possible_id(task_id) else None
         if record is None or not await self._may_see(req, record):
             raise _unknown()
         return app, record

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from hypern.errors import InvalidOption, NoCurrentTask
 from hypern.records import Progress, TaskRecord
 from hypern.stores.base import Store
+from hypern.tasks.ids import storable_text
 
 # One attempt at a task: its record, the number of the attempt, the fence of the claim, the store it was
 # claimed from. A plain tuple, because one is made for every task that runs.
@@ -51,8 +52,10 @@ class CurrentTask:
         """
         if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 <= fraction <= 1:
             raise InvalidOption(f"progress() takes a fraction from 0.0 to 1.0, not {fraction!r}.")
-        if message is not None and not isinstance(message, str):
-            raise InvalidOption(f"progress() takes its message as a str, not {type(message).__name__}.")
+        if message is not None:
+            if not isinstance(message, str):
+                raise InvalidOption(f"progress() takes its message as a str, not {type(message).__name__}.")
+            message = storable_text(message)
         self._store.report(self._record, self._fence, Progress(float(fraction), message))
 
 

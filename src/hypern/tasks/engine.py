@@ -21,6 +21,7 @@ from hypern.tasks.accepting import Accepting, why_final
 from hypern.tasks.changes import Changes
 from hypern.tasks.channel import is_child
 from hypern.tasks.companions import Companions
+from hypern.tasks.ids import is_possible_id
 from hypern.tasks.logs import TaskLog
 from hypern.tasks.unfinished import name_abandoned, name_given_back
 from hypern.tasks.worker import LoopLane, ThreadLane, Work
@@ -103,7 +104,7 @@ class Engine(Accepting):
 
     def cancel(self, task_id: object) -> bool:
         """Cancel a waiting task, ask a running one to stop. False: unknown, no id at all, or ended."""
-        if not isinstance(task_id, str):
+        if not is_possible_id(task_id):
             return False
         found = self.store.cancel(task_id, self.clock.wall())
         if found is None:

@@ -8,6 +8,7 @@ from hypern.clock import date_of
 from hypern.records import Lane, TaskRecord, TaskStatus
 from hypern.stores.base import QueueState, WorkerState
 from hypern.tasks.engine import Engine
+from hypern.tasks.ids import is_possible_id
 from hypern.tasks.runtime import engines_to_ask
 
 _NAMED = 5
@@ -32,7 +33,7 @@ def explain_to(engine: Engine, task_id: str) -> str:
 
 def explain_in(engine: Engine, task_id: str) -> str | None:
     """What this engine can say of a task; None: it does not know it."""
-    record = engine.store.get(task_id) if isinstance(task_id, str) else None
+    record = engine.store.get(task_id) if is_possible_id(task_id) else None
     if record is None:
         return None
     match record.status:

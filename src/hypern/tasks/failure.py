@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from hypern.records import Failed
+from hypern.tasks.ids import storable_text
 
 ERROR_LIMIT = 4_000
 TRACEBACK_LIMIT = 60_000
@@ -80,5 +81,4 @@ def _block(exception: BaseException) -> str:
 def _clip(text: str, limit: int) -> str:
     if len(text) > limit:
         text = f"{text[: limit // 2]} … ({len(text) - limit} characters left out) … {text[-limit // 2 :]}"
-    # Lone surrogates cannot be written as UTF-8, so neither stored nor sent.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return storable_text(text)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from typing import TypeGuard
 
 # 13 digits of microseconds since the epoch (enough until the year 2112), then 19 digits (76 bits) from
 # the operating system's random generator. Together 128 bits, the size of a UUID.
 _RANDOM_DIGITS = 19
 _BATCH = 512
+# Those of the tasks of ticks have an @ besides, which no caller may choose, and may be longer.
+_POSSIBLE = re.compile(r"[A-Za-z0-9_.:@-]{1,256}\Z")
 _VALID = re.compile(r"[A-Za-z0-9_.:-]{1,128}\Z")
 
 _random: deque[str] = deque()
@@ -36,6 +39,12 @@ def is_valid_id(task_id: object) -> bool:
     return isinstance(task_id, str) and _VALID.match(task_id) is not None
 
 
+def is_possible_id(task_id: object) -> TypeGuard[str]:
+    """Whether there may be a task with this id: no store need be asked for anything else, which may be no
+    text that it can be asked for."""
+    return isinstance(task_id, str) and _POSSIBLE.match(task_id) is not None
+
+
 def is_storable_text(value: object, longest: int) -> bool:
     """Whether it is a str of 1 to `longest` characters that every store can keep: without NUL, which
     PostgreSQL has not, and without half characters (surrogates)."""
@@ -46,6 +55,11 @@ def is_storable_text(value: object, longest: int) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def storable_text(text: str) -> str:
+    """The text as UTF-8 can have it: half characters (surrogates) are written out."""
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
 
 
 def _draw() -> list[str]:

@@ -8,6 +8,7 @@ import threading
 from hypern.stores.base import Store
 from hypern.stores.overview import LINE_LENGTH, LogLine
 from hypern.tasks.current import running
+from hypern.tasks.ids import storable_text
 
 
 class TaskLog(logging.Handler):
@@ -53,4 +54,6 @@ class TaskLog(logging.Handler):
 
 
 def _text(text: str) -> str:
-    return text if len(text) <= LINE_LENGTH else f"{text[:LINE_LENGTH]}… ({len(text)} characters)"
+    if len(text) > LINE_LENGTH:
+        text = f"{text[:LINE_LENGTH]}… ({len(text)} characters)"
+    return storable_text(text)

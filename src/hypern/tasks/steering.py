@@ -10,7 +10,7 @@ from hypern.stores.overview import Filter
 from hypern.tasks.channel import is_child
 from hypern.tasks.engine import Engine
 from hypern.tasks.filters import ENDED, NOT_ENDED, TaskFilter, to_filter
-from hypern.tasks.ids import new_id
+from hypern.tasks.ids import is_possible_id, new_id
 from hypern.tasks.runtime import current_engine, engines_to_ask
 
 # So many tasks are looked up, or forgotten, together.
@@ -58,7 +58,7 @@ def delete_tasks(**which: Unpack[TaskFilter]) -> int:
 
 def retry_in(engine: Engine, task_id: object) -> str | None:
     """`retry_task` for the tasks of one engine."""
-    if not isinstance(task_id, str):
+    if not is_possible_id(task_id):
         return None
     wall = engine.clock.wall()
     made_id = new_id(wall)
@@ -73,12 +73,12 @@ def retry_in(engine: Engine, task_id: object) -> str | None:
 
 def delete_in(engine: Engine, task_id: object) -> bool:
     """`delete_task` for the tasks of one engine."""
-    return isinstance(task_id, str) and engine.store.delete([task_id]) > 0
+    return is_possible_id(task_id) and engine.store.delete([task_id]) > 0
 
 
 def run_now_in(engine: Engine, task_id: object) -> bool:
     """`run_task_now` for the tasks of one engine."""
-    if not isinstance(task_id, str):
+    if not is_possible_id(task_id):
         return False
     if not engine.store.hasten(task_id, engine.clock.steady(), engine.clock.wall()):
         return False

@@ -10,6 +10,7 @@ from hypern.records import TERMINAL, TaskRecord
 from hypern.results import TaskResult
 from hypern.stores.overview import Mark
 from hypern.tasks.engine import Engine
+from hypern.tasks.ids import is_possible_id
 from hypern.tasks.runtime import engines_to_ask
 
 
@@ -39,7 +40,7 @@ async def wait_for_task_async(task_id: str, timeout: float | None = None) -> Tas
 
 def _find(task_id: object) -> tuple[Engine, TaskRecord | None]:
     engines = engines_to_ask()
-    if isinstance(task_id, str):
+    if is_possible_id(task_id):
         for engine in engines:
             record = engine.store.get(task_id)
             if record is not None:

@@ -7,6 +7,7 @@ from typing import Any, final
 
 from hypern.errors import InvalidOption
 from hypern.records import Cancelled, Wanted
+from hypern.tasks.ids import storable_text
 
 
 class Wish(Exception):
@@ -85,4 +86,4 @@ def _seconds(name: str, value: float) -> float:
 def _words(name: str, reason: object) -> str:
     if not isinstance(reason, str):
         raise InvalidOption(f"{name}() takes its reason as a str, not {type(reason).__name__}.")
-    return reason[:2000]
+    return storable_text(reason[:2000])
