@@ -36,7 +36,7 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ("task_workers", [0, -1, 1.5, "4", True, None, float("nan")]),
         ("task_queue_size", [0, -1, 2.0, "many", True, float("inf")]),
-        ("task_grace_seconds", [-0.1, float("nan"), float("inf"), "25", True]),
+        ("task_grace_seconds", [-0.1, float("nan"), float("inf"), "25", True, 10**400]),
         ("task_async_limit", [0, 1.5, "10"]),
         ("task_result_ttl", [-1, float("nan"), "1h"]),
         ("task_result_limit", [-1, 0.5, "10"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,5 +145,7 @@ def _check_queues(queues: object) -> None:
 def _check_number(name: str, value: object, *, least: float, whole: bool = False) -> None:
     kind = "a whole number" if whole else "a finite number"
     fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or value < least:  # type: ignore[arg-type, operator]
-        raise ConfigurationError(f"{name} must be {kind}, {least} or more, not {value!r}.")
+    # An int may be larger than any float.
+    most = math.inf if whole else sys.float_info.max
+    if not fits or not least <= value <= most:  # type: ignore[operator]
+        raise ConfigurationError(f"{name} must be {kind}, {least} or more, not {value!r:.80}.")

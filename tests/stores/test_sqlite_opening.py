@@ -22,7 +22,8 @@ from hypern.stores.sqlite.store import SQLiteStore
 @pytest.mark.parametrize(
     "url",
     ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/tasks.db", "sqlite:///d/", "sqlite:///t?x=1",
-     "sqlite:///t?synchronous=off", "sqlite:///t#1.db", "sqlite:///t%00.db"],
+     "sqlite:///t?synchronous=off", "sqlite:///t#1.db", "sqlite:///t%00.db",
+     "sqlite://[", "sqlite:///half \ud800"],
 )  # fmt: skip
 def test_addresses_that_name_no_file(url: str) -> None:
     """An address that cannot work is a ConfigurationError that shows how it is written."""
@@ -82,6 +83,12 @@ def test_no_directory(tmp_path: Path) -> None:
     """A directory that is not there is not made."""
     with pytest.raises(StoreUnusable, match="no directory"):
         open_store(tmp_path / "missing")
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    """What the file system says is said, as what it means for the setting."""
+    with pytest.raises(StoreUnusable, match="Name another"):
+        SQLiteStore(parse(f"sqlite:///{tmp_path}/{'x' * 300}"))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hypern.errors import ConfigurationError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Some thirty years; timers cannot be set to any time whatever.
+_LONGEST = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,14 @@ class HttpSettings:
     trusted_proxies: Iterable[str] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.debug, bool):
+            raise ConfigurationError(f"debug must be True or False, not {self.debug!r:.80}.")
         _check_whole("max_body_size", self.max_body_size, 0, "bytes")
         _check_whole("handler_threads", self.handler_threads, 1, "threads")
         _check_whole("max_form_parts", self.max_form_parts, 1, "parts")
-        _check_seconds("request_timeout", self.request_timeout, above=0)
-        _check_seconds("request_grace_seconds", self.request_grace_seconds, above=-1)
-        if isinstance(self.trusted_proxies, str):
+        _check_seconds("request_timeout", self.request_timeout, may_be_zero=False)
+        _check_seconds("request_grace_seconds", self.request_grace_seconds, may_be_zero=True)
+        if isinstance(self.trusted_proxies, str | bytes) or not isinstance(self.trusted_proxies, Iterable):
             raise ConfigurationError('trusted_proxies is a list of addresses, as in ["127.0.0.1"].')
         object.__setattr__(self, "trusted_proxies", tuple(self.trusted_proxies))
 
@@ -51,13 +56,17 @@ def _check_whole(name: str, value: object, least: int, unit: str) -> None:
         raise ConfigurationError(f"{name}={value!r} has to be a whole number of {unit}, at least {least}.")
 
 
-def _check_seconds(name: str, value: object, above: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not above < value < math.inf:
-        raise ConfigurationError(f"{name}={value!r} has to be a number of seconds.")
+def _check_seconds(name: str, value: object, may_be_zero: bool) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= _LONGEST or not (value or may_be_zero):  # type: ignore[operator]
+        raise ConfigurationError(f"{name}={value!r:.80} has to be a number of seconds, at most {_LONGEST}.")
 
 
-def _network(proxy: str) -> Network:
+def _network(proxy: Any) -> Network:
     try:
+        if isinstance(proxy, int | bytes):
+            # It would be taken for an address: 7 for 0.0.0.7.
+            raise ValueError
         return ipaddress.ip_network(proxy)
     except ValueError:
         raise ConfigurationError(

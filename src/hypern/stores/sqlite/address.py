@@ -28,7 +28,14 @@ class Address:
 
 def parse(url: str) -> Address:
     """Raises ConfigurationError, saying what is wrong with the URL."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        url.encode()
+    except ValueError:
+        raise ConfigurationError(
+            f"task_store={url!r} cannot be read as a URL. Write 'sqlite:///tasks.db' for a file in the "
+            "current directory, and %5B for a '['."
+        ) from None
     name = unquote(parts.path)[1:]
     if "#" in url or "\0" in name:
         raise ConfigurationError(

@@ -230,7 +230,11 @@ def _check_place(path: Path) -> None:
         raise StoreUnusable(
             f"task_store: there is no directory {directory} for {path.name}. Make it, or name another."
         )
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as error:  # a name that the file system cannot have
+        raise StoreUnusable(f"task_store: {path} cannot be used: {error.strerror}. Name another.") from None
+    if is_directory:
         raise StoreUnusable(f"task_store: {path} is a directory. Name a file in it.")
     if not os.access(directory, os.W_OK) or (path.exists() and not os.access(path, os.R_OK | os.W_OK)):
         raise StoreUnusable(
