@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
 
 from hypern.cli import described, output
-from hypern.cli.described import span
+from hypern.cli.described import finding_line, span
 from hypern.cli.output import counted, cut, safe, safe_lines, table, width
+from hypern.stores.findings import bad
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,22 @@ def test_every_character_is_safe() -> None:
     shown = safe("".join(map(chr, range(sys.maxunicode + 1))))
     assert all(character.isprintable() or character.isspace() for character in shown)
     assert not set(shown) & {chr(code) for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+def test_json_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of JSON, too, nothing is left that a terminal would obey; read again it is what it was."""
+    text = "".join(chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000)
+    output.say_json({"a": text, "日本": "ünïcode"})
+    said = capsys.readouterr().out
+    assert json.loads(said) == {"a": text, "日本": "ünïcode"}
+    assert '  "日本": "ünïcode"' in said.splitlines()
+    assert all(character.isprintable() or character in "\n" or character.isspace() for character in said)
+    assert not set(said) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160), 0x2028)}
+
+
+def test_a_finding_is_safe() -> None:
+    """What was found in a store may be anything."""
+    assert finding_line(bad("a\x1b", "b\x9b", "c\u202e")) == "bad  a\\x1b: b\\x9b — c\\u202e"
 
 
 def test_safe_lines() -> None:

@@ -10,6 +10,7 @@ from hypern.cli.output import safe, safe_lines
 from hypern.clock import date_of
 from hypern.records import Attempt, TaskRecord, TaskStatus
 from hypern.redacting import Shown
+from hypern.stores.findings import Finding
 from hypern.stores.overview import LogLine
 from hypern.tasks.engine import Engine
 from hypern.tasks.explain import explain_to
@@ -164,6 +165,12 @@ def all_lines(engine: Engine, record: TaskRecord, lines: Sequence[LogLine], with
             safe(f"{local(line.at)} {_level(line.level):8} {line.logger}: {line.text}") for line in lines
         ]
     return text
+
+
+def finding_line(finding: Finding) -> str:
+    """What was found out about a store or a machine, and what to do about it."""
+    text = f"{finding.verdict.value:5}{finding.what}: {finding.found}"
+    return safe(f"{text} — {finding.advice}" if finding.advice else text)
 
 
 def _values(record: TaskRecord, with_values: bool) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from hypern.cli.arguments import Commands
+from hypern.cli.described import finding_line
 from hypern.cli.looking import add_json, add_store, find_settings, wants_json
-from hypern.cli.output import counted, safe, say, say_json
+from hypern.cli.output import counted, say, say_json
 from hypern.codec.modules import no_imports
 from hypern.config import Settings, without_password
 from hypern.errors import HypernError
@@ -59,7 +60,7 @@ def doctor(given: argparse.Namespace) -> int:
     for finding in _findings(given):
         found.append(finding)
         if not wants_json(given):
-            say(_line(finding))
+            say(finding_line(finding))
     if wants_json(given):
         say_json({"findings": found})
     return _UNWELL if any(finding.verdict is Verdict.BAD for finding in found) else 0
@@ -144,8 +145,3 @@ def _workers(engine: Engine) -> Iterator[Finding]:
 def _promises(kind: str) -> Iterator[Finding]:
     for promise in _PROMISES[kind]:
         yield note("promise", promise)
-
-
-def _line(finding: Finding) -> str:
-    text = f"{finding.verdict.value:5}{finding.what}: {finding.found}"
-    return safe(f"{text} — {finding.advice}" if finding.advice else text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ _PROGRESS_EVERY = 0.1
 _GAP = "  "
 # With its unit; or nothing.
 _NUMBER = re.compile(r"([\d.,]+( ?(%|/s)| (ms|s|m|h|d)( .*)?)?)?")
+# What JSON leaves as it is, of which some is unsafe.
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 # The categories of characters that move the cursor, turn the direction of the text, or are none.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -36,8 +39,14 @@ def tell(text: str) -> None:
 
 
 def say_json(data: Any) -> None:
-    """One JSON text, in lines that people can read as well."""
-    say(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+    """One JSON text, in lines that people can read as well; it may be a terminal that shows it."""
+    text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
+    say(_NOT_ASCII.sub(_as_json_escapes, text))
+
+
+def _as_json_escapes(found: re.Match[str]) -> str:
+    character = found[0]
+    return json.dumps(character)[1:-1] if unicodedata.category(character) in _UNSAFE else character
 
 
 def finish() -> None:

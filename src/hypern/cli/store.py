@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from hypern.cli.arguments import STORE, Commands, seconds
+from hypern.cli.described import finding_line
 from hypern.cli.output import say, tell
 from hypern.clock import SystemClock
 from hypern.config import Settings, without_password
 from hypern.errors import ConfigurationError, HypernError
 from hypern.stores.copying import Copied, check_urls, copy_waiting
-from hypern.stores.findings import Finding, Verdict
+from hypern.stores.findings import Verdict
 from hypern.stores.opening import check_store, open_store
 
 
@@ -55,7 +56,7 @@ def check(given: argparse.Namespace) -> None:
     """Print what is found, line by line. Raises HypernError if the store cannot be relied on."""
     found = []
     for finding in check_store(_database(given.url)):
-        say(_line(finding))
+        say(finding_line(finding))
         found.append(finding.verdict)
     if Verdict.BAD in found:
         raise HypernError(
@@ -87,11 +88,6 @@ def _database(url: str) -> str:
     if url.startswith("memory:"):
         raise ConfigurationError("'memory://' keeps nothing that could be looked at. Name a database.")
     return url
-
-
-def _line(finding: Finding) -> str:
-    text = f"{finding.verdict.value:5}{finding.what}: {finding.found}"
-    return f"{text} — {finding.advice}" if finding.advice else text
 
 
 def _progress(copied: Copied) -> None:
