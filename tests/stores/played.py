@@ -18,8 +18,7 @@ from tests.stores.expected import RUNNING as RUNS
 from hypern.clock import Alarm
 from hypern.stores.base import Store
 from hypern.stores.conformance.suite import Ear
-from hypern.stores.durable.rows import STATUS
-from hypern.stores.durable.states import READY
+from hypern.stores.durable.states import READY, STATUS
 from hypern.stores.memory import MemoryStore
 from hypern.stores.sqlite import liveness
 from hypern.stores.sqlite.address import Address

@@ -11,8 +11,7 @@ from tests.stores.expected import RUNNING as RUNS
 from tests.stores.played import Hand, ModelClock, Played
 
 from hypern.records import TERMINAL
-from hypern.stores.durable.rows import STATUS
-from hypern.stores.durable.states import READY
+from hypern.stores.durable.states import READY, STATUS
 from hypern.stores.postgres.address import parse
 from hypern.stores.postgres.store import PostgresStore
 from hypern.stores.postgres.times import OwnTime
