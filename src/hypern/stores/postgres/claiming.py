@@ -14,6 +14,7 @@ from hypern.stores.postgres import damaged
 from hypern.stores.postgres.arrays import numbers
 from hypern.stores.postgres.database import Database
 from hypern.stores.postgres.link import Link
+from hypern.stores.postgres.reach import Place, Reach
 
 # A search that takes longer than this (seconds, and seconds a task found) goes over rows that have been taken
 # long ago and cannot be cleaned up, for some transaction elsewhere is as old as they are.
@@ -46,6 +47,7 @@ class Claiming:
         # A statement that may have claimed some was not answered.
         self._has_strays = False
         self._floors: dict[Lane, _Floor] = {}
+        self._reaches = {lane: Reach() for lane in Lane}
 
     def look_everywhere(self) -> None:
         """There may be tasks whose turn comes before that of those which were found last."""
@@ -97,10 +99,10 @@ class Claiming:
         marked = wanted if lane is Lane.LOOP else 1
         named = None if queues is None else sorted(queues)
         known = (sorted(unknown),) if unknown else ()
-        rest = (named, named, wanted, owner, started_at, marked, marked)
 
-        def search(rank: float) -> list[Row]:
-            parameters = (lane_number(lane), rank, *known, wanted, *rest)
+        def search(begin: float, end: Place, most: int, at_once: int) -> list[Row]:
+            where = (lane_number(lane), begin, *end, *known, most, named, named, most)
+            parameters = (*where, owner, started_at, at_once, at_once)
             if database.has_limits:
                 statement = sql.CLAIM_LIMITED_KNOWN if unknown else sql.CLAIM_LIMITED
                 _, rows = link.all_rows((sql.LOCK_LIMITED, ()), (statement, parameters))
@@ -109,7 +111,9 @@ class Claiming:
             # By their number: the server does not say them in the order in which it took them.
             return sorted(rows)
 
-        return [self._taken(row[2:]) for row in self._search(lane, search)]
+        reach = self._reaches[lane]
+        rows = self._search(lane, lambda begin: reach.find(search, begin, wanted, marked))
+        return [self._taken(row[3:]) for row in rows]
 
     def _search(self, lane: Lane, search: Callable[[float], list[Row]]) -> list[Row]:
         """What is found from the floor of this lane on, or from the beginning, by rank."""

@@ -27,21 +27,22 @@ _TELL = "SELECT pg_notify('hypern_{s}', '') FROM {s}.workers WHERE asleep LIMIT 
 
 _READY_IN_QUEUE = """
         SELECT seq, rank, mark FROM {s}.tasks WHERE state = 0 AND lane = %b AND queue = q.name
-            AND rank >= %b %known ORDER BY rank, seq LIMIT %limit FOR UPDATE SKIP LOCKED
+            AND rank >= %b AND (rank, seq) <= (%b, %b) %known
+        ORDER BY rank, seq LIMIT %limit FOR UPDATE SKIP LOCKED
 """
 _CLAIM = """
 WITH found AS MATERIALIZED (
-    SELECT r.seq, r.rank, r.mark FROM {s}.queues q CROSS JOIN LATERAL (%ready) r
+    SELECT r.seq, r.rank, r.mark, count(*) OVER () AS seen FROM {s}.queues q CROSS JOIN LATERAL (%ready) r
     WHERE NOT q.paused %open AND (%b::text[] IS NULL OR q.name = ANY (%b::text[]))
     ORDER BY r.rank, r.seq LIMIT %b::int
 ), numbered AS (
-    SELECT seq, rank, row_number() OVER (ORDER BY rank, seq) AS n, bool_or(mark = 1) OVER () AS is_wary
+    SELECT seq, rank, seen, row_number() OVER (ORDER BY rank, seq) AS n, bool_or(mark = 1) OVER () AS is_wary
     FROM found
 )
 UPDATE {s}.tasks t SET state = 2, owner = %b, attempt = attempt + 1, fence = fence + 1, started_at = %b,
     mark = CASE WHEN f.n <= %b::int THEN 2 ELSE 0 END
 FROM numbered f WHERE t.seq = f.seq AND t.state + 0 = 0 AND (f.n <= %b::int OR NOT f.is_wary)
-RETURNING f.n, f.rank, %columns
+RETURNING f.n, f.rank, f.seen, %columns
 """
 
 
