@@ -70,7 +70,7 @@ function Latency({ series }) {
 function Names({ names }) {
   if (!names.length) return html`<${Empty} icon="overview" title="Nothing has ended in this time">Numbers appear here as soon as the first task has ended.<//>`;
   return html`<div class="scrolls"><table class="stacks four narrow">
-    <thead><tr><th>Task</th><th class="number">Per min</th><th class="number">Ended</th><th class="number">Failed</th>
+    <thead><tr><th>Task</th><th class="number">Per min</th><th class="number" title="Attempts that ended, also those with another one to follow">Ended</th><th class="number" title="Of the attempts that ran">Failed</th>
       <th class="number">Median</th><th class="number">95 %</th><th class="number hide-medium">99 %</th><th class="number">Waited 95 %</th></tr></thead>
     <tbody>${names.map((one) => html`<tr key=${one.name}>
       <td class="named"><a class="text" href=${place("tasks", null, { name: one.name })}><${Name} of=${one.name} /></a></td>
