@@ -34,7 +34,9 @@ def ids(link: Link, database: Database, which: Filter, after: str | None, limit:
             quick = tuple(states)
     if any(part and clean(part) != part for part in (which.queue, which.name, which.text)):
         return Ids([], None)  # nothing that is kept has such characters
-    looked_at = limit if which == Filter() else LOOKED_AT
+    # Where nothing is asked for but states, and they have indexes, each that is looked at is meant.
+    is_each_meant = which == Filter(which.statuses) and (states is None or bool(quick))
+    looked_at = limit if is_each_meant else LOOKED_AT
     text = which.text.lower() if which.text else None
     found = link.rows(
         database.sql.fill(backwards(quick)),
