@@ -204,6 +204,7 @@ def test_interrupts_at_any_moment() -> None:
         enough = time.monotonic() + 0.5
         while time.monotonic() < enough:
             writer.run(lambda: number)
+            writer.post(lambda: number, lambda result, error: None)
 
     threads = [threading.Thread(target=work, args=(thread,)) for thread in range(1, 4)]
     former = signal.signal(signal.SIGALRM, interrupt)
@@ -219,7 +220,11 @@ def test_interrupts_at_any_moment() -> None:
         signal.signal(signal.SIGALRM, former)
         stop.set()
     join(threads)
-    results = [result for results in written.transactions for result in results if result > 0]
+    # All that was posted is told by and by, and `flush` returns.
+    flusher = threading.Thread(target=writer.flush, daemon=True)
+    flusher.start()
+    join([flusher])
+    results = [result for results in written.transactions for result in results if result and result > 0]
     assert sorted(results) == sorted(done)
 
 

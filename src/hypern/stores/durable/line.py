@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 
+from hypern.stores.durable.bell import Bell
 from hypern.stores.durable.company import Company
 from hypern.stores.durable.pieces import Piece
 
@@ -22,7 +23,7 @@ class Line:
     thread leads where nobody waits, and is rung for that (`bell`).
     """
 
-    def __init__(self, bell: threading.Event) -> None:
+    def __init__(self, bell: Bell) -> None:
         self.mutex = threading.Lock()
         self.pieces: deque[Piece] = deque()
         self.company = Company()
@@ -112,7 +113,7 @@ class Line:
                     follows.wait.release()
                 follows.wait = None
         if rest and self.thread is not None:
-            self._bell.set()
+            self._bell.ring()
 
     def take(self, pieces: list[Piece], own: Piece | None) -> None:
         """Let the first of them, and `own`, go over to `pieces`."""

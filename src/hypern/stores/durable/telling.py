@@ -17,13 +17,12 @@ _MAIN = threading.main_thread().ident
 
 class Teller:
     """`inside`: threads in the midst of writing. `ring`: wakes the writer's own thread, to which the main
-    thread leaves some. `untold`: how many posted pieces are not told yet, guarded by `mutex`."""
+    thread leaves some. `untold`: posted pieces of which nothing has been told yet."""
 
-    def __init__(self, mutex: threading.Lock, inside: set[int], ring: Callable[[], None]) -> None:
-        self.untold = 0
+    def __init__(self, inside: set[int], ring: Callable[[], None]) -> None:
+        self.untold: set[Piece] = set()
         # There is no thread any more that the main thread could leave something to.
         self.is_alone = False
-        self._mutex = mutex
         self._inside = inside
         self._ring = ring
         self._later: deque[Piece] = deque()
@@ -53,17 +52,13 @@ class Teller:
             self._call([self._later.popleft()])
 
     def _call(self, pieces: list[Piece]) -> None:
-        told = 0
-        try:
-            for piece in pieces:
-                if piece.then is None or piece.is_told:
-                    continue
-                piece.is_told = True
-                told += 1
-                try:
-                    piece.then(piece.result, piece.error)
-                except BaseException:
-                    logger.exception("telling what became of a task failed")
-        finally:
-            with self._mutex:
-                self.untold -= told
+        for piece in pieces:
+            if piece.then is None or piece.is_told:
+                continue
+            piece.is_told = True
+            try:
+                piece.then(piece.result, piece.error)
+            except BaseException:
+                logger.exception("telling what became of a task failed")
+            finally:
+                self.untold.discard(piece)

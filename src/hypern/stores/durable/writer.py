@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from hypern.errors import QueueUnavailable
+from hypern.stores.durable.bell import Bell
 from hypern.stores.durable.interrupted import insist, is_beneath
 from hypern.stores.durable.line import Line
 from hypern.stores.durable.pieces import Amid, Piece, Then, Transactions
@@ -35,12 +36,12 @@ class Writer:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._bell = threading.Event()
+        self._bell = Bell()
         self._line = Line(self._bell)
         # Threads in the midst of `run`, `post` or `ring`, and what their signal handlers left.
         self._inside: set[int] = set()
         self._late: deque[Piece] = deque()
-        self._teller = Teller(self._line.mutex, self._inside, self.ring)
+        self._teller = Teller(self._inside, self.ring)
         self._closing = False
         self._has_ended = False
 
@@ -98,7 +99,7 @@ class Writer:
                 is_late = self._has_ended
                 if not is_late:
                     self._line.pieces.append(piece)
-                    self._teller.untold += 1
+                    self._teller.untold.add(piece)
         finally:
             self._inside.discard(me)
         if is_late and piece.then is not None:
@@ -144,8 +145,7 @@ class Writer:
                         # For want of threads, or because of a signal handler: whoever rings next starts one.
                         line.thread = None
                         raise
-        if not self._bell.is_set():
-            self._bell.set()
+        self._bell.ring()
 
     def has_waiting(self) -> bool:
         return bool(self._line.pieces)
@@ -169,7 +169,7 @@ class Writer:
     def close(self, deadline: float) -> None:
         """Write what is in line, and end the thread, until `deadline` (of `time.monotonic`)."""
         self._closing = self._teller.is_alone = True
-        self._bell.set()
+        self._bell.ring()
         if self._line.thread is not None:
             self._line.thread.join(max(0.0, deadline - time.monotonic()))
         while self._line.pieces and time.monotonic() < deadline:
@@ -183,7 +183,6 @@ class Writer:
         thread = threading.current_thread()
         while True:
             self._bell.wait()
-            self._bell.clear()
             self._teller.tell_later_ones()
             wait = self._line.not_before - time.monotonic()
             if wait > 0 and not self._closing:
@@ -196,7 +195,7 @@ class Writer:
                     logger.exception("writing to the task store failed")
                     self._line.not_before = time.monotonic() + _PAUSE_AFTER_TROUBLE
                     self._line.hand_on(thread)
-                    self._bell.set()
+                    self._bell.ring()
             if self._closing:
                 self._teller.tell_later_ones()
                 return
