@@ -29,8 +29,9 @@ _HAS_TABLES = "SELECT to_regclass(%b) IS NOT NULL"
 _READ = f"""
 SELECT {_COLUMNS} FROM {{s}}.tasks WHERE state < 2 AND seq > %b AND seq <= (
     SELECT max(seq) FROM (
-        SELECT seq, sum(length(call)) OVER (ORDER BY seq) - length(call) AS before FROM (
-            SELECT seq, call FROM {{s}}.tasks WHERE seq > %b AND state < 2 ORDER BY seq LIMIT %b
+        SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
+            SELECT seq, length(call) AS size FROM {{s}}.tasks WHERE seq > %b AND state < 2
+            ORDER BY seq LIMIT %b
         ) page
     ) sized WHERE before < {PAGE_BYTES}
 ) ORDER BY seq

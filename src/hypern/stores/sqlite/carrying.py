@@ -25,8 +25,9 @@ _COLUMNS = (
 _WAITING = f"""
 SELECT {_COLUMNS} FROM hypern_tasks WHERE state < 2 AND seq > ? AND seq <= (
     SELECT max(seq) FROM (
-        SELECT seq, sum(length(call)) OVER (ORDER BY seq) - length(call) AS before FROM (
-            SELECT seq, call FROM hypern_tasks WHERE seq > ? AND state < 2 ORDER BY seq LIMIT ?
+        SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
+            SELECT seq, length(call) AS size FROM hypern_tasks WHERE seq > ? AND state < 2
+            ORDER BY seq LIMIT ?
         )
     ) WHERE before < {PAGE_BYTES}
 ) ORDER BY seq
