@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.tasks.script import Script
@@ -166,6 +167,35 @@ work(3)
 """)
     assert script.end() == 0
     assert script.out == "left 3\nleft 2\nleft 1\nleft 0\n"
+    assert script.log == ""
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///tasks.db"])
+def test_functions_have_their_names_at_the_end(
+    run_script: RunScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """Tasks of the program's own file may be submitted to other processes when main has ended, be it for the
+    first time."""
+    monkeypatch.chdir(tmp_path)
+    script = run_script(
+        """
+from hypern.tasks.runtime import current_engine
+main_has_ended = threading.Event()
+threading._register_atexit(main_has_ended.set)
+@background(isolate="process")
+def work():
+    say("worked")
+def late():
+    main_has_ended.wait()
+    work()
+if __name__ == "__main__":
+    current_engine().start()
+    threading.Thread(target=late).start()
+""",
+        HYPERN_TASK_STORE=store,
+    )
+    assert script.end() == 0
+    assert script.out == "worked\n"
     assert script.log == ""
 
 

@@ -17,6 +17,10 @@ from typing import Any
 # What multiprocessing's child processes call the program's file.
 _MAIN = ("__main__", "__mp_main__")
 
+# Python takes the name of its file from the program's module when main has ended.
+_program = sys.modules["__main__"]
+_program_file: str | None = getattr(_program, "__file__", None)
+
 _imports: ContextVar[bool] = ContextVar("hypern_codec_imports", default=True)
 
 
@@ -130,6 +134,8 @@ def _main_name(main: ModuleType) -> str:
     if spec is not None and spec.name not in _MAIN:
         return str(spec.name)  # python -m
     file: str | None = getattr(main, "__file__", None)
+    if not file and main is _program and not hasattr(sys, "ps1"):
+        file = _program_file
     if not file:
         raise Unreachable("it was made in an interactive session; write it into a module")
     stem, extension = os.path.splitext(os.path.basename(file))
