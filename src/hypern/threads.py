@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+# Whether threads can be started when the main thread has ended; in 3.12.0 to 3.12.2 they cannot
+# (python/cpython#113964). Whatever may be needed then is to be started before.
+STARTS_LATE = not (3, 12) <= sys.version_info < (3, 12, 3)
+
+
+def full_executor() -> ThreadPoolExecutor:
+    """An executor of the size that event loops have, all of whose threads have been started."""
+    size = min(32, (os.cpu_count() or 1) + 4)
+    executor = ThreadPoolExecutor(size, "hypern-aside")
+    # It starts a thread where none is idle, so none may be before the last of them has come.
+    gathering = threading.Barrier(size)
+    for _ in range(size):
+        executor.submit(gathering.wait)
+    return executor
 
 
 class Mutex:
@@ -115,6 +133,12 @@ class Crew(Generic[T]):
         `notify` (Ctrl-C) can leave behind a duty that nobody does; so somebody calls this by and by."""
         self._seeking = self._watching = False
         self.notify()
+
+    def fill(self) -> None:
+        """Start all threads now."""
+        with self._lock:
+            for _ in range(self._size - len(self._threads)):
+                self._start_one(watch=False)
 
     def stop(self) -> None:
         """Let every thread end after the piece it is at; none begins another."""

@@ -87,6 +87,7 @@ def test_forking_under_load(engine: Helped) -> None:
 def test_forking_inside_of_a_task(run_script: Callable[..., Script], lane: str) -> None:
     """A child that a task forks, and that simply returns, does not run the parent's tasks again."""
     script = run_script(f"""
+from hypern import wait_for_task
 def forks():
     child = os.fork()
     if child:
@@ -95,9 +96,10 @@ def forks():
     say("work", number)
 from hypern import Hypern
 Hypern(task_workers=1)
-submit_task(forks)
+forking = submit_task(forks)
 for number in range(5):
     submit_task(work, (number,))
+wait_for_task(forking)
 """)
     assert script.end() == 0
     assert sorted(script.out.split("\n")[:-1]) == [f"work {number}" for number in range(5)]
@@ -107,6 +109,7 @@ def test_multiprocessing_inside_of_a_task(run_script: Callable[..., Script]) -> 
     """A task may start processes and wait for them."""
     script = run_script("""
 import multiprocessing
+from hypern import wait_for_task
 def child(queue):
     queue.put(os.getpid())
 def starts():
@@ -117,7 +120,7 @@ def starts():
     other = queue.get(timeout=30)
     process.join(30)
     say(other != os.getpid(), process.exitcode)
-submit_task(starts)
+wait_for_task(submit_task(starts))
 """)
     assert script.end() == 0
     assert script.out == "True 0\n"

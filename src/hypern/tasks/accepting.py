@@ -16,6 +16,10 @@ from hypern.tasks.answers import answers_for
 from hypern.tasks.channel import is_child, is_importing
 
 _ENDING = "the process is ending and takes no more tasks; nothing was queued."
+_NO_THREADS = (
+    "main has ended, and this Python starts no threads then, as later ones do: nobody could run a task; "
+    "nothing was queued. Submit a task before main ends, or use Python 3.12.3 or newer."
+)
 # Short, as it may have to be read inside of another error's text.
 _IN_CHILD = (
     "this process only runs isolated tasks; nothing was queued. If a module does that when it is imported, "
@@ -108,4 +112,6 @@ class Accepting(ABC):
 
 
 def why_final() -> str:
-    return _IN_CHILD if is_child() and not process.is_ending() else _ENDING
+    if process.is_ending():
+        return _ENDING
+    return _IN_CHILD if is_child() else _NO_THREADS if process.starts_no_threads() else _ENDING

@@ -68,6 +68,15 @@ class Changes:
         finally:
             self._leave(waiting)
 
+    def begin(self) -> Loop:
+        """Start the thread now."""
+        with self._lock:
+            if self._loop is None:
+                loop = Loop("hypern-changes", self._clock, self._look)
+                loop.start()
+                self._loop = loop
+            return self._loop
+
     def stop(self, *, final: bool = False) -> None:
         """End the thread. Who comes later gets another one, and so does who still waits, unless it is
         `final`: the store is about to be closed."""
@@ -77,27 +86,19 @@ class Changes:
         if loop is not None:
             loop.stop(time.monotonic() + 1.0)
         if waits and not final:
-            self._begin()
+            self.begin()
 
     def _join(self, waiting: _Waiting) -> None:
         with self._lock:
             self._waiting.add(waiting)
             self._task_ids = None
             self._is_joined = True
-        self._begin()
+        self.begin().ring_before(self._clock.steady() + _EVERY)
 
     def _leave(self, waiting: _Waiting) -> None:
         with self._lock:
             self._waiting.discard(waiting)
             self._task_ids = None
-
-    def _begin(self) -> None:
-        with self._lock:
-            loop = self._loop
-            if loop is None:
-                loop = self._loop = Loop("hypern-changes", self._clock, self._look)
-                loop.start()
-        loop.ring_before(self._clock.steady() + _EVERY)
 
     def _look(self) -> float | None:
         with self._lock:

@@ -56,12 +56,14 @@ class Deadlines:
             heapq.heappush(self._heap, (moment, next(self._numbers), deadline))
             if len(self._heap) >= self._sweep_at:
                 self._sweep()
-            if self._loop is None:
-                self._loop = Loop("hypern-deadlines", self._clock, self._look)
-                self._loop.start()
-            loop = self._loop
+            loop = self._running()
         loop.ring_before(moment)
         return deadline
+
+    def begin(self) -> None:
+        """Start the thread now."""
+        with self._lock:
+            self._running()
 
     def stop(self, deadline: float) -> None:
         """End the thread; wait for that until `deadline` (of `time.monotonic`)."""
@@ -69,6 +71,13 @@ class Deadlines:
             loop, self._loop = self._loop, None
         if loop is not None:
             loop.stop(deadline)
+
+    def _running(self) -> Loop:
+        if self._loop is None:
+            loop = Loop("hypern-deadlines", self._clock, self._look)
+            loop.start()
+            self._loop = loop
+        return self._loop
 
     def _sweep(self) -> None:
         """Let go of the deadlines that were met, which most are long before their time."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+from hypern import threads
 from hypern.clock import Clock, SystemClock
 from hypern.config import Settings
 from hypern.errors import EngineStopped
@@ -65,6 +66,8 @@ class Engine(Accepting):
             open_late(self.settings, self.clock) if late else open_store(self.settings, self.clock)
         )
         self._final = process.is_ending() or (is_child() and not self.store.shared)
+        if process.starts_no_threads():
+            self.stay_stopped()
         self.store.attach(self)
         self.changes = Changes(self.store)
         self._work = Work(
@@ -141,6 +144,10 @@ class Engine(Accepting):
                 self._loops.append(Loop("hypern-watch", self._machine, self._watch))
             for loop in self._loops:
                 loop.start()
+            if not threads.STARTS_LATE:
+                self._threads.fill()
+                self._work.deadlines.begin()
+                self.changes.begin()
             if self._log is not None:
                 self._log.begin()
             ticking.begin(self, self._loops)
@@ -175,12 +182,19 @@ class Engine(Accepting):
             finally:
                 self._is_stopping = False
             self._final = self._final or final
+            if process.starts_no_threads():
+                self.stay_stopped()
             self.changes.stop(final=final)
             if final:
                 self.store.close()
             elif self._starts_again and not self._final:
                 self.start()
             return abandoned
+
+    def stay_stopped(self) -> None:
+        """No threads can be started any more: take no task for which that would have to be done."""
+        if not self._started and self.settings.task_workers and not is_child():
+            self._final = True
 
     def _stop(self, grace: float, final: bool) -> list[TaskRecord]:
         ticking.end(self._loops)

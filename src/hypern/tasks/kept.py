@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -29,6 +30,8 @@ main(**birth)
 _TITLE = "hypern-isolated-tasks"
 # How long one that has been told to leave may take.
 _LEAVE_SECONDS = 1.0
+# How often to look whether it has ended, where the system does not tell (seconds).
+_LOOK_EVERY = 0.01
 
 # Held while one is started, and while this process forks.
 _forking = threading.Lock()
@@ -81,13 +84,7 @@ class KeptProcess:
         """Have it end, if it has not yet, and bury it. What it has started lives on unless it was killed, or
         has ended by itself."""
         in_order = not self._was_killed and not self.has_ended() and self._tell_to_leave()
-        killer = threading.Timer(_LEAVE_SECONDS, self.kill)
-        killer.daemon = True
-        killer.start()
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        killer.cancel()
-        if not in_order:
+        if not self._ends_within(_LEAVE_SECONDS) or not in_order:
             self.kill()
         with self._lock:
             self._process.wait()
@@ -111,6 +108,18 @@ class KeptProcess:
             self._is_gone = True
             self._process.returncode = 0
             self._close()
+
+    def _ends_within(self, seconds: float) -> bool:
+        if self._end is not None:
+            poll = select.poll()
+            poll.register(self._end, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        deadline = time.monotonic() + seconds
+        while not self.has_ended():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_EVERY)
+        return True
 
     def _tell_to_leave(self) -> bool:
         try:

@@ -15,11 +15,14 @@ import concurrent.futures.thread  # isort: skip
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from hypern import threads
+
 if TYPE_CHECKING:
     from hypern.tasks.engine import Engine
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 _ending = False
+_main_has_ended = False
 
 
 def look_after(engine: Engine) -> None:
@@ -30,6 +33,11 @@ def look_after(engine: Engine) -> None:
 def is_ending() -> bool:
     """Whether the process ends, and the engines with it."""
     return _ending
+
+
+def starts_no_threads() -> bool:
+    """Whether it is too late to start threads, in a Python that starts none when main has ended."""
+    return _main_has_ended and not threads.STARTS_LATE
 
 
 def prepare_for_the_end() -> None:
@@ -50,12 +58,16 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 def _when_main_ends() -> None:
     """Stop the engines, or, where threads of the program's own go on, only finish what there is as yet:
     they may still submit tasks. (Not to be waited for here: they may in turn wait for main's end.)"""
+    global _main_has_ended
+    _main_has_ended = True
     of_executors = getattr(concurrent.futures.thread, "_threads_queues", {})
     others = set(threading.enumerate()) - {threading.current_thread()}
     if all(thread.daemon or thread in of_executors for thread in others):
         _stop_engines()
     else:
         for engine in list(_engines):
+            if not threads.STARTS_LATE:
+                engine.stay_stopped()
             engine.drain()
 
 

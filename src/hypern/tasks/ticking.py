@@ -95,8 +95,9 @@ def begin(engine: Engine, loops: list[Loop]) -> None:
     among them or there are none."""
     if any(isinstance(loop, TickLoop) for loop in loops) or not _of(engine):
         return
-    loops.append(TickLoop("hypern-recurring", engine.clock, Ticker(engine).turn))
-    loops[-1].start()
+    loop = TickLoop("hypern-recurring", engine.clock, Ticker(engine).turn)
+    loop.start()
+    loops.append(loop)
 
 
 def end(loops: list[Loop]) -> None:

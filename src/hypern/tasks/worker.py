@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 
+from hypern import threads
 from hypern.clock import Clock
 from hypern.errors import QueueUnavailable
 from hypern.eventloop import new_event_loop
@@ -174,6 +175,7 @@ class ThreadLane:
         self._crew: Crew[TaskRecord] = Crew(
             "hypern-task", size, partial(work.claim, THREAD), self._do, partial(work.has_ready, THREAD)
         )
+        self.fill = self._crew.fill
         self.notify = self._crew.notify
         self.wake = self._crew.wake
 
@@ -234,6 +236,8 @@ class LoopLane:
         self._pumping = False
         self._stopping = False
         self._loop = new_event_loop()
+        if not threads.STARTS_LATE:
+            self._loop.set_default_executor(threads.full_executor())
         self._thread = threading.Thread(target=self._serve, name="hypern-task-loop", daemon=True)
         self._thread.start()
 

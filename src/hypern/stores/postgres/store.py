@@ -76,6 +76,9 @@ class PostgresStore(Seeing):
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
         self._presence.serve(workers, queues)
         self._hands.serve(workers, queues)
+        # Their threads may be needed for the first time when no thread can be started any more.
+        self._submits.ring()
+        self._writer.ring()
 
     # -- submit ------------------------------------------------------------------------------------
 

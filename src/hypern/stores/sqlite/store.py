@@ -78,6 +78,8 @@ class SQLiteStore(Seeing):
     def serve(self, workers: int, queues: tuple[str, ...] | None) -> None:
         self._neighbours.serve(workers, queues)
         self._hands.serve(workers, queues)
+        # Its thread is needed when the first task ends, which may be when no thread can be started any more.
+        self._writer.ring()
 
     # -- submit ------------------------------------------------------------------------------------
 
