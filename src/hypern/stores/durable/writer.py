@@ -150,6 +150,10 @@ class Writer:
     def has_waiting(self) -> bool:
         return bool(self._line.pieces)
 
+    def eldest(self) -> Piece | None:
+        """What has been in line longest."""
+        return next(iter(self._line.pieces.copy()), None)
+
     def flush_here(self) -> None:
         """Write what is in line now, in this thread."""
         try:

@@ -14,6 +14,7 @@ from hypern.errors import QueueUnavailable
 from hypern.records import Lane
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.rows import lane_number
+from hypern.stores.durable.stragglers import Stragglers
 from hypern.stores.durable.writer import Writer
 from hypern.stores.postgres import looking
 from hypern.stores.postgres.database import Database
@@ -58,7 +59,7 @@ class Watch:
         care: Callable[[Link], None],
     ) -> None:
         self._database = database
-        self._writer = writer
+        self._stragglers = Stragglers(writer)
         self._presence = presence
         self._ledger = ledger
         self._hands = hands
@@ -119,8 +120,7 @@ class Watch:
 
     def _follow_up(self) -> None:
         """What is only to be done while something goes on."""
-        if self._writer.has_waiting():
-            self._writer.ring()
+        self._stragglers.look()
         self._ledger.mark()
         self._hands.let_go_of_stale()
 

@@ -6,11 +6,13 @@ import contextlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 
 from hypern.errors import QueueUnavailable
 from hypern.records import Lane
 from hypern.stores.durable.hands import Hands
+from hypern.stores.durable.stragglers import Stragglers
 from hypern.stores.durable.writer import Writer
 from hypern.stores.sqlite import looking
 from hypern.stores.sqlite import statements as sql
@@ -22,13 +24,16 @@ from hypern.stores.sqlite.waking import Waking
 
 logger = logging.getLogger("hypern.tasks")
 
-# How often to look what others have written, and how often for the dead and for trouble (seconds).
+# How often to look what others have written (seconds); less often where a look takes long, as the threads of
+# the tasks want the interpreter for themselves: this many times as long, and so long at most.
 LOOK_EVERY = 0.004
+_LOOK_SHARE, _LOOK_AT_LEAST_EVERY = 20.0, 0.02
 # So long one turn listens for the kernel's word; the end of an engine waits for it. So often, and so long, it
 # is looked for what that word meant.
 _LISTEN = 0.1
 _LOOK_AGAIN = 0.0005
 _EXPECT = 0.05
+# How often to look for the dead and for trouble.
 _CARE_EVERY = 0.5
 # A log of so many bytes is not normal; it is said this often (seconds).
 _ALARM = 512 * 1024 * 1024
@@ -53,6 +58,7 @@ class Watch:
     ) -> None:
         self._database = database
         self._writer = writer
+        self._stragglers = Stragglers(writer)
         self._readers = readers
         self._hands = hands
         self._neighbours = neighbours
@@ -72,6 +78,7 @@ class Watch:
 
     def look(self, steady: float, wall: float) -> float:
         """One turn. When the next one is due."""
+        begin = time.monotonic()
         try:
             with self._database.connections.gate:
                 changed = self._has_changed()
@@ -86,12 +93,12 @@ class Watch:
         except (sqlite3.Error, QueueUnavailable) as error:
             return self._complain(error, steady)
         self._in_trouble = False
-        return self._next_turn(steady, changed)
+        return self._next_turn(steady, changed, time.monotonic() - begin)
 
-    def _next_turn(self, steady: float, changed: bool) -> float:
+    def _next_turn(self, steady: float, changed: bool, spent: float) -> float:
         """While nothing goes on here, wait for the kernel's word; after it, look until its cause is seen."""
         if not (self._is_quiet and self._waking.is_available):
-            return steady + LOOK_EVERY
+            return steady + spent + max(LOOK_EVERY, min(_LOOK_SHARE * spent, _LOOK_AT_LEAST_EVERY))
         if not changed and steady < self._expected_until:
             return steady + _LOOK_AGAIN
         self._expected_until = 0.0
@@ -101,11 +108,10 @@ class Watch:
 
     def _follow_up(self) -> None:
         """What is only to be done while something goes on."""
-        if self._writer.has_waiting():
-            self._writer.ring()
+        is_all_written = self._stragglers.look()
         self._hands.let_go_of_stale()
         # A task that is being taken may say something before anything else is written to the file.
-        self._is_quiet = self._hands.are_empty()
+        self._is_quiet = is_all_written and self._hands.are_empty()
 
     def close(self) -> None:
         self._waking.close()
