@@ -7,7 +7,7 @@ from collections import Counter
 from functools import partial
 
 from hypern.errors import QueueFull
-from hypern.records import Again, Completed, Ending, TaskRecord, TaskStatus
+from hypern.records import Again, Completed, Ending, Progress, TaskRecord, TaskStatus
 from hypern.stores.base import Cancellation, Store
 from hypern.stores.conformance.suite import (
     CANCELLED,
@@ -52,6 +52,26 @@ class Racing(Suite):
         ids = [f"{number}-{round_}" for number in range(8) for round_ in range(100)]
         assert Counter(attempts) == Counter((task_id, attempt) for task_id in ids for attempt in (1, 2, 3))
         assert store.count() == dict.fromkeys(TaskStatus, 0) | {COMPLETED: 800}
+
+    def test_progress_never_goes_back(self, store: Store) -> None:
+        """report, get: whoever looks while progress is written down sees what was said last, or later."""
+        running = claimed(store, make_record())
+        assert store.report(running, 1, Progress(0.0))
+        seen: list[float] = []
+
+        def work(number: int) -> None:
+            if number:
+                while not seen or seen[-1] < 1.0:
+                    progress = kept(store, running.id).progress
+                    seen.append(-1.0 if progress is None or progress.fraction is None else progress.fraction)
+                return
+            for step in range(1, 201):
+                assert store.report(running, 1, Progress(step / 200))
+                store.flush()
+
+        together(work, threads=2)
+        assert seen[0] >= 0.0
+        assert seen == sorted(seen)
 
     def test_one_ending_wins(self, store: Store) -> None:
         """finish: of eight endings of one attempt exactly one is written down, and it is that one."""

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from hypern.errors import QueueUnavailable, UnknownTask
 from hypern.records import Cancelled, Completed, Ending, Failed, Lane, TaskRecord, TaskSpec
@@ -14,6 +15,7 @@ from hypern.stores.base import Listener
 from hypern.stores.durable.claims import Claim, Reserve, Row
 from hypern.stores.durable.crashing import crash_point
 from hypern.stores.durable.ledger import Ledger
+from hypern.stores.durable.reports import Reports
 from hypern.stores.durable.rows import Unreadable, encode_result, read_rules, to_claimed
 from hypern.stores.overview import LINES_KEPT, LogLine
 
@@ -43,7 +45,7 @@ class Hands:
         self._unknown_tasks: set[str] = set()
         # Asked to stop while they waited here.
         self._cancelled_here: set[str] = set()
-        self._progress: dict[str, bytes] = {}
+        self.reports = Reports()
         # Lines that were logged and are not yet being written.
         self._lines: dict[str, list[LogLine]] = {}
         self._log_lock = threading.Lock()
@@ -219,10 +221,10 @@ class Hands:
         claim = self.current(record.id, fence)
         if claim is None:
             return False
-        is_on_its_way = record.id in self._progress
-        self._progress[record.id] = progress
-        if not is_on_its_way:
-            self._ledger.report(claim, lambda: self._progress.pop(record.id, None))
+        if self.reports.add(record.id, progress):
+            self._ledger.report(
+                claim, partial(self.reports.take, record.id), partial(self.reports.written, record.id)
+            )
         return True
 
     def log(self, record: TaskRecord, fence: int, lines: Sequence[LogLine]) -> None:
@@ -241,10 +243,6 @@ class Hands:
     def _take_lines(self, task_id: str) -> list[LogLine]:
         with self._log_lock:
             return self._lines.pop(task_id, [])
-
-    def latest_progress(self, task_id: str) -> bytes | None:
-        """What a task that runs here said last, while that is not yet written down."""
-        return self._progress.get(task_id)
 
     def _end_unstarted(self, row: Row, ending: Ending, wall: float) -> None:
         """End a claimed task that is not run."""

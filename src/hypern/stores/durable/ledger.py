@@ -72,9 +72,12 @@ class Ledger(Protocol):
         value as it is kept, and why it is not. `soon=False`: it may wait a little for company."""
         ...
 
-    def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
-        """Write soon how far a task is: what `latest()` gives then, None: nothing any more. What cannot be
-        written now is taken from `latest()` and lost; a later report is tried anew."""
+    def report(
+        self, claim: Claim, take: Callable[[], bytes | None], written: Callable[[bytes], None]
+    ) -> None:
+        """Write soon how far a task is: what `take()` gives then, None: nothing any more; `written(…)` is
+        called with that when others can read it. What cannot be written now is taken and lost; a later report
+        is tried anew."""
         ...
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:

@@ -13,13 +13,16 @@ logger = logging.getLogger("hypern.tasks")
 
 
 def post_progress(
-    writer: Writer, latest: Callable[[], bytes | None], write: Callable[[Any, bytes], None]
+    writer: Writer,
+    take: Callable[[], bytes | None],
+    write: Callable[[Any, bytes], None],
+    written: Callable[[bytes], None],
 ) -> None:
-    """Have `write(…, progress)` done soon with what `latest()` gives then; see `Ledger.report`."""
+    """Have `write(…, progress)` done soon with what `take()` gives then; see `Ledger.report`."""
     said: list[bytes] = []
 
     def work(target: Any) -> None:
-        progress = latest()
+        progress = take()
         if progress is not None:
             said[:] = [progress]
         # What was taken for a transaction that failed, or was not answered, is not there a second time.
@@ -29,7 +32,10 @@ def post_progress(
     def then(result: None, error: BaseException | None) -> None:
         if error is not None:
             # What could not be written is said no more; the next report is written again.
-            latest()
+            lost = take()
+            said.extend(() if lost is None else (lost,))
+        for progress in said:
+            written(progress)
 
     writer.post(work, then, soon=False)
 

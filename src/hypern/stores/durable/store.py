@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from hypern.errors import SubmitUncertain
-from hypern.records import Ending, Lane, Progress, TaskRecord
+from hypern.records import Ending, Lane, Progress, TaskRecord, TaskStatus
 from hypern.stores.base import Listener, Store
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.pieces import Amid, Uncertain
-from hypern.stores.durable.rows import encode_progress
+from hypern.stores.durable.rows import encode_progress, read_progress
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import LogLine
 
@@ -108,6 +108,23 @@ class DurableStore(Store):
 
     def flush(self) -> None:
         self._writer.flush()
+
+    def get(self, task_id: str) -> TaskRecord | None:
+        reports = self._hands.reports
+        while True:
+            before = reports.latest(task_id)
+            record = self._look_up(task_id)
+            said = reports.latest(task_id)
+            if before is None or said is not None:
+                break
+            # It was written meanwhile, perhaps after we had looked.
+        if record is not None and said is not None and record.status is TaskStatus.RUNNING:
+            record.progress = read_progress(said)
+        return record
+
+    @abstractmethod
+    def _look_up(self, task_id: str) -> TaskRecord | None:
+        """A task as it is in the tables."""
 
     def report(self, record: TaskRecord, fence: int, progress: Progress) -> bool:
         return self._hands.report(record, fence, encode_progress(progress))

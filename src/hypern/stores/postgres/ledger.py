@@ -133,11 +133,13 @@ class PostgresLedger:
         work = Finishing(self._database, self.claiming, owner, claim, ending, result, finished_at, gone_at)
         self._writer.post(work, then, soon=soon, persistent=True)
 
-    def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
+    def report(
+        self, claim: Claim, take: Callable[[], bytes | None], written: Callable[[bytes], None]
+    ) -> None:
         def write(link: Link, progress: bytes) -> None:
             link.rows(self._database.sql.REPORT, (progress, claim.seq, claim.fence, self._presence.id))
 
-        post_progress(self._writer, latest, write)
+        post_progress(self._writer, take, write, written)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         work = Logging(self._database, claim, self._presence.id, latest)

@@ -15,7 +15,7 @@ from hypern.stores.base import EXPIRED, Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import clean, lanes_of, read_progress
+from hypern.stores.durable.rows import clean, lanes_of
 from hypern.stores.durable.states import RUNNING
 from hypern.stores.durable.writer import Writer
 from hypern.stores.postgres import adding, beats, looking, neighbours, overview, pacing, pruning, within
@@ -180,12 +180,8 @@ class PostgresStore(Seeing):
 
     # -- look up -----------------------------------------------------------------------------------
 
-    def get(self, task_id: str) -> TaskRecord | None:
-        record = self._database.read(lambda link: looking.get(link, self._database, clean(task_id)))
-        said = self._hands.latest_progress(task_id)
-        if record is not None and said is not None and record.status is TaskStatus.RUNNING:
-            record.progress = read_progress(said)
-        return record
+    def _look_up(self, task_id: str) -> TaskRecord | None:
+        return self._database.read(lambda link: looking.get(link, self._database, clean(task_id)))
 
     def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
         return self._database.read(lambda link: looking.find(link, self._database, statuses))

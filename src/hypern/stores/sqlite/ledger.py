@@ -90,13 +90,15 @@ class SQLiteLedger:
         recording = Recording(claim, owner, ending, result, wall, self._keeping)
         self._writer.post(recording, then, soon=soon, persistent=True)
 
-    def report(self, claim: Claim, latest: Callable[[], bytes | None]) -> None:
+    def report(
+        self, claim: Claim, take: Callable[[], bytes | None], written: Callable[[bytes], None]
+    ) -> None:
         mine = (claim.seq, claim.fence, self._neighbours.incarnation())
 
         def write(transaction: Transaction, progress: bytes) -> None:
             transaction.execute(sql.REPORT, (progress, *mine))
 
-        post_progress(self._writer, latest, write)
+        post_progress(self._writer, take, write, written)
 
     def log(self, claim: Claim, latest: Callable[[], list[LogLine]]) -> None:
         owner = self._neighbours.incarnation()

@@ -13,7 +13,7 @@ from hypern.stores.base import Cancellation, QueueState, WorkerState
 from hypern.stores.durable.claims import AHEAD, Claim
 from hypern.stores.durable.hands import Hands
 from hypern.stores.durable.keeping import Keeping
-from hypern.stores.durable.rows import clean, lanes_of, read_progress, to_row
+from hypern.stores.durable.rows import clean, lanes_of, to_row
 from hypern.stores.durable.states import RUNNING, SCHEDULED
 from hypern.stores.durable.writer import Writer
 from hypern.stores.overview import Mark
@@ -215,13 +215,9 @@ class SQLiteStore(Seeing):
 
     # -- look up -----------------------------------------------------------------------------------
 
-    def get(self, task_id: str) -> TaskRecord | None:
+    def _look_up(self, task_id: str) -> TaskRecord | None:
         with self._readers.reading() as connection:
-            record = looking.get(connection, clean(task_id))
-        said = self._hands.latest_progress(task_id)
-        if record is not None and said is not None and record.status is TaskStatus.RUNNING:
-            record.progress = read_progress(said)
-        return record
+            return looking.get(connection, clean(task_id))
 
     def find(self, statuses: Collection[TaskStatus]) -> list[TaskRecord]:
         with self._readers.reading() as connection:
