@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -21,14 +20,6 @@ from hypern.stores.conformance.suite import NOW, claim_one, finish, kept, make_r
 from hypern.stores.opening import open_store as open_by_url
 from hypern.stores.overview import Filter, LogLine
 from hypern.stores.postgres.address import parse
-
-
-@pytest.fixture
-def url(postgres_server: str) -> Iterator[str]:
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
-
 
 _OPENING = """
 import sys

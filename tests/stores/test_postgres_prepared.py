@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from tests.stores.postgres_help import ask, drop, fresh_url, open_store
+from tests.stores.postgres_help import ask
 
 from hypern.stores.conformance.suite import claim_ids, make_record
 from hypern.stores.postgres import adding, prepared
@@ -16,20 +16,6 @@ from hypern.stores.postgres.store import PostgresStore
 
 INT8 = psycopg.adapters.types["int8"].oid
 _int8 = struct.Struct("!q").pack
-
-
-@pytest.fixture
-def url(postgres_server: str) -> Iterator[str]:
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[PostgresStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

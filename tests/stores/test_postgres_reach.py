@@ -3,10 +3,8 @@ is taken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from tests.stores.postgres_help import ask, drop, fresh_url, open_store
+from tests.stores.postgres_help import ask
 
 from hypern.records import Lane
 from hypern.stores.conformance.suite import NOW, make_record
@@ -16,20 +14,6 @@ from hypern.stores.postgres.store import PostgresStore
 QUEUES, EACH, WANTED = 40, 20, 10
 ALL = QUEUES * EACH
 UNLOCKED = "SELECT id FROM {s}.tasks WHERE state = 0 ORDER BY rank, seq FOR UPDATE SKIP LOCKED"
-
-
-@pytest.fixture
-def url(postgres_server: str) -> Iterator[str]:
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[PostgresStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 @pytest.fixture(params=["one by one", "together", "by priority"])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
-from tests.stores.postgres_help import ask, claim_and_die, drop, fresh_url, open_store
+from tests.stores.postgres_help import ask, claim_and_die, open_store
 
 from hypern.records import Completed, Lane, TaskStatus
 from hypern.stores.conformance.suite import NOW, claim_one, finish, kept, make_record
@@ -18,20 +17,10 @@ PENDING, FAILED, CANCELLED = TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.C
 WAIT = 20.0
 
 
-@pytest.fixture
-def url(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    # Whose lock is free is dead at once: nobody comes back here.
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose lock is free is dead at once: nobody comes back here."""
     monkeypatch.setattr(neighbours, "GRACE", 0.0)
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[PostgresStore]:
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 def rescue(store: PostgresStore) -> int:

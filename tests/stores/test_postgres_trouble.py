@@ -56,13 +56,6 @@ def damage(request: pytest.FixtureRequest, url: str) -> Damage:
 
 
 @pytest.fixture
-def url(postgres_server: str) -> Iterator[str]:
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
-
-
-@pytest.fixture
 def store(url: str) -> Iterator[PostgresStore]:
     store = open_store(url, times=SameTime())
     yield store

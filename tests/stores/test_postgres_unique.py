@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.stores.postgres_help import ask, drop, fresh_url, open_store
+from tests.stores.postgres_help import ask, open_store
 
 from hypern.records import Completed, TaskStatus
 from hypern.stores.conformance.suite import claim_one, finish, make_record
@@ -51,13 +51,6 @@ with ThreadPoolExecutor(len(stores)) as pool:
 """
 KEYS = 25
 BOTH = pytest.mark.parametrize("has_locks", [True, False])
-
-
-@pytest.fixture
-def url(postgres_server: str) -> Iterator[str]:
-    url = fresh_url(postgres_server)
-    yield url
-    drop(url)
 
 
 @contextmanager
